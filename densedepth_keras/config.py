@@ -1,0 +1,177 @@
+"""TrainConfig and EvaluationConfig: frozen dataclasses that are flags, checks and JSON at once.
+
+Standard library only: `train.py --help` must not wait for Keras.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
+
+from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, MIN_IMAGE_SIDE, check_range
+from densedepth_keras.protocols import PROTOCOLS
+
+DEFAULTS = MappingProxyType(
+    {
+        "rooms": {"image_size": (96, 128), "batch_size": 8, "epochs": 8, "learning_rate": 3e-4},
+        "folder": {"image_size": (480, 640), "batch_size": 4, "epochs": 20, "learning_rate": 1e-4},
+        "nyu-labeled": {"image_size": (480, 640), "batch_size": 4, "epochs": 20, "learning_rate": 1e-4},
+    }
+)
+"""What a flag that is not given means, per data set."""
+
+CONFIG_FILE, MODEL_FILE, MEAN_FILE, HISTORY_FILE = "config.json", "model.keras", "mean_depth.npy", "history.csv"
+"""What a run folder holds, beside pictures: settings, best model, mean training depth, one line per epoch."""
+
+
+def _flag(help_text, default=None, **arguments):
+    """A dataclass field that is also a command-line flag; `arguments` go to `add_argument`."""
+    return field(default=default, metadata={"help": help_text, **arguments})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything a training run depends on. Its flags are described by `python train.py --help`.
+
+    Raises:
+        ValueError: a value out of bounds, an unknown data set.
+    """
+
+    dataset: str = _flag("what to train on", "rooms", choices=tuple(DEFAULTS))
+    data_dir: str | None = _flag("where the data lies: the folder of 'folder', the .mat file of 'nyu-labeled'")
+    depth_unit: str | None = _flag(
+        "what one stored unit of 'folder' depth is: m, cm, mm, or metres as a number", metavar="m|cm|mm|FLOAT"
+    )
+    split: str = _flag(
+        "how NYU's 1449 frames are divided: 795/654 (80 of the 795 validate) or the paper's 1000/224/225",
+        "official",
+        choices=("official", "paper"),
+    )
+    raw_depth: bool = _flag("the sensor's depth of 'nyu-labeled', with holes, instead of the in-painted one", False)
+    limit: int | None = _flag("at most so many samples per split", type=int, metavar="N")
+    encoder: str = _flag("backbone: densenet121, densenet169, densenet201 or mobilenet_v2", "densenet169")
+    encoder_weights: str = _flag(
+        "imagenet, none, or the path of a backbone weight file (.h5, .weights.h5)",
+        "imagenet",
+        metavar="imagenet|none|PATH",
+    )
+    freeze_encoder: bool = _flag("keep the encoder's weights and batch statistics as they are", False)
+    decoder_filters: int | None = _flag(
+        "channels the decoder starts with; default: the encoder's own", type=int, metavar="N"
+    )
+    augment: bool = _flag("mirror images and permute their colour channels, each with p 0.5", False)
+    image_size: tuple[int, int] | None = _flag(
+        "size of the images the network sees, pixels, 32 or more a side", type=int, nargs=2, metavar=("H", "W")
+    )
+    batch_size: int | None = _flag("images per step", type=int, metavar="N")
+    epochs: int | None = _flag("passes over the training split", type=int, metavar="N")
+    learning_rate: float | None = _flag("of Adam (amsgrad)", type=float, metavar="RATE")
+    depth_weight: float = _flag(
+        "lambda, the weight of the point-wise term of the loss", 0.1, type=float, metavar="LAMBDA"
+    )
+    min_depth: float = _flag("nearest depth, metres", MIN_DEPTH, type=float, metavar="METRES")
+    max_depth: float = _flag("farthest depth, metres", MAX_DEPTH, type=float, metavar="METRES")
+    seed: int = _flag("of weights, order and augmentation", 0, type=int)
+    output_dir: str = _flag("where run folders are made", "runs", metavar="DIR")
+    name: str | None = _flag("of the run folder; default: data set, encoder and time")
+
+    def __post_init__(self):
+        if self.dataset not in DEFAULTS:
+            names = ", ".join(DEFAULTS)
+            raise ValueError(f"Unknown data set. Expected one of: {names}. Received: dataset={self.dataset!r}")
+        check_range(self.min_depth, self.max_depth)
+        for name in ("limit", "batch_size", "epochs"):
+            _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
+        _check("learning_rate", self.learning_rate, lambda value: 0 < value < float("inf"), "positive")
+        _check("depth_weight", self.depth_weight, lambda value: 0 <= value < float("inf"), "0 or more")
+        _check("seed", self.seed, lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", tuple(self.image_size))
+            _check("image_size", self.image_size, lambda size: min(size) >= MIN_IMAGE_SIDE, "32 or more a side")
+        _check("name", self.name, _is_folder_name, "the name of one folder, not a path")
+
+    def resolved(self) -> Self:
+        """The same with the data set's defaults in place of None, and `data_dir` absolute."""
+        missing = {key: value for key, value in DEFAULTS[self.dataset].items() if getattr(self, key) is None}
+        if self.data_dir is not None:
+            missing["data_dir"] = os.path.abspath(self.data_dir)
+        return dataclasses.replace(self, **missing)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Takes back what `to_json` gave; keys that are no fields (versions, facts of a run) are left alone."""
+        names = {item.name for item in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Everything an evaluation depends on. Its flags are described by `python evaluate.py --help`.
+
+    Raises:
+        ValueError: a value out of bounds.
+    """
+
+    checkpoint: str | None = _flag(
+        "a run folder or a .keras file; without a value: the newest run below --output-dir", nargs="?", metavar="PATH"
+    )
+    dataset: str | None = _flag("what to evaluate on; default: what the run was trained on", choices=tuple(DEFAULTS))
+    data_dir: str | None = _flag("where the data lies; default: the run's")
+    depth_unit: str | None = _flag(
+        "what one stored unit of 'folder' depth is; default: the run's", metavar="m|cm|mm|FLOAT"
+    )
+    split: str = _flag("which split", "test", choices=("train", "validation", "test"))
+    limit: int | None = _flag("at most so many samples, the first ones", type=int, metavar="N")
+    protocol: str | None = _flag(
+        "crop and mask: densedepth (20:460, 24:616, whole crop), eigen (45:471, 41:601, 0.001 m < depth < max) or full "
+        "(no crop, depth > 0); default: eigen for NYU, full elsewhere",
+        choices=tuple(PROTOCOLS),
+    )
+    flip_average: bool = _flag("average with the mirrored image's prediction, as the reference does", False)
+    batch_size: int = _flag("images per step", 8, type=int, metavar="N")
+    output: str | None = _flag("folder for the report; default: inside the run folder", metavar="DIR")
+    output_dir: str = _flag("where run folders are looked for", "runs", metavar="DIR")
+
+    def __post_init__(self):
+        for name in ("limit", "batch_size"):
+            _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
+
+
+def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
+    """Adds one `--flag` for every field of the dataclass."""
+    for item in dataclasses.fields(config_class):
+        options = dict(item.metadata)
+        text = options.pop("help")
+        if item.default not in (None, False):
+            text += f" (default: {item.default})"
+        if item.type is bool:
+            options["action"] = "store_true"
+        parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=item.default, **options)
+
+
+def write_json(path: str | os.PathLike, values: dict[str, Any]) -> None:
+    """Writes JSON beside the file and renames it there, so that no half-written file is ever seen."""
+    side = f"{os.fspath(path)}.partial"
+    try:
+        with open(side, "w", encoding="utf-8") as file:
+            json.dump(values, file, indent=2)
+            file.write("\n")
+        os.replace(side, path)
+    finally:
+        if os.path.exists(side):
+            os.unlink(side)
+
+
+def _is_folder_name(name):
+    return name not in ("", ".", "..") and os.path.basename(name) == name
+
+
+def _check(name, value, is_good, expected):
+    if value is not None and not is_good(value):
+        raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
