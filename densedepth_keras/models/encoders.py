@@ -1,0 +1,165 @@
+"""The ENCODERS table: ImageNet backbones as five-level feature pyramids.
+
+An encoder takes RGB 0..255 `(B, H, W, 3)` and returns P1..P5, feature maps 2, 4, 8, 16 and 32 times smaller. Which
+backbone stands behind it, how it wants its pixels and which of its layers are the taps is said here, one line each,
+and nowhere else.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import NamedTuple
+
+import keras
+
+# Per-channel (scale, offset) on RGB 0..255; each equals the backbone family's `preprocess_input`.
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+STANDARDIZED = (
+    tuple(1 / (255 * std) for std in _IMAGENET_STD),
+    tuple(-mean / std for mean, std in zip(_IMAGENET_MEAN, _IMAGENET_STD, strict=True)),
+)
+"""Zero mean and unit variance over ImageNet: `(x / 255 - mean) / std`."""
+SYMMETRIC = ((1 / 127.5,) * 3, (-1.0,) * 3)
+"""Into [-1, 1]: `x / 127.5 - 1`."""
+
+
+class EncoderSpec(NamedTuple):
+    """One line of ENCODERS.
+
+    Attributes:
+        constructor: a function of keras.applications.
+        normalization: `(scale, offset)` per channel.
+        taps: names of the layers whose outputs are P1..P5.
+    """
+
+    constructor: Callable[..., keras.Model]
+    normalization: tuple[tuple[float, ...], tuple[float, ...]]
+    taps: tuple[str, str, str, str, str]
+
+
+_DENSENET_TAPS = ("conv1_relu", "pool1", "pool2_pool", "pool3_pool", "relu")
+_MOBILENET_V2_TAPS = (
+    "block_1_expand_relu",
+    "block_3_expand_relu",
+    "block_6_expand_relu",
+    "block_13_expand_relu",
+    "out_relu",
+)
+
+_APPS = keras.applications
+ENCODERS = MappingProxyType(
+    {
+        "densenet121": EncoderSpec(_APPS.DenseNet121, STANDARDIZED, _DENSENET_TAPS),
+        "densenet169": EncoderSpec(_APPS.DenseNet169, STANDARDIZED, _DENSENET_TAPS),
+        "densenet201": EncoderSpec(_APPS.DenseNet201, STANDARDIZED, _DENSENET_TAPS),
+        "mobilenet_v2": EncoderSpec(_APPS.MobileNetV2, SYMMETRIC, _MOBILENET_V2_TAPS),
+    }
+)
+"""Name -> EncoderSpec. Read-only; a new line here is a tested line."""
+
+
+def build_encoder(encoder: str, weights: str | os.PathLike | None = "imagenet") -> keras.Model:
+    """Builds the named backbone as a pyramid.
+
+    Args:
+        encoder: a key of `ENCODERS`.
+        weights: `"imagenet"` (downloaded once by keras.applications), `None` for random, or the path of a backbone
+            weight file: `.h5` as keras.applications ships them (without top), or `.weights.h5`.
+
+    Returns:
+        A `keras.Model` called `"encoder"`: normalised RGB `(B, H, W, 3)` in, the list P1..P5 out. Normalisation is
+        a layer of its own in front of it, see `normalization_layer`.
+
+    Raises:
+        ValueError: unknown encoder, or a file that does not hold this backbone's weights.
+        FileNotFoundError: the path does not exist, or the ImageNet weights can't be downloaded.
+    """
+    spec = encoder_spec(encoder)
+    backbone = _backbone(encoder, spec, weights)
+    taps = [backbone.get_layer(name).output for name in spec.taps]
+    return keras.Model(backbone.input, taps, name="encoder")
+
+
+def normalization_layer(encoder: str) -> keras.layers.Layer:
+    """The layer that turns RGB 0..255 into what the backbone was trained on; no weights, always float32."""
+    scale, offset = encoder_spec(encoder).normalization
+    return keras.layers.Rescaling(list(scale), list(offset), dtype="float32", name="normalization")
+
+
+def encoder_spec(encoder: str) -> EncoderSpec:
+    """Looks a name up in ENCODERS; an unknown one is a ValueError that suggests the nearest."""
+    if encoder in ENCODERS:
+        return ENCODERS[encoder]
+    near = difflib.get_close_matches(str(encoder), ENCODERS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    names = ", ".join(map(repr, ENCODERS))
+    raise ValueError(f"Unknown backbone. Expected one of: {names}. Received: encoder={encoder!r}.{hint}")
+
+
+def calibrate_batch_norm(model: keras.Model, images) -> None:
+    """Sets every BatchNormalization layer's statistics to those of the given images, then fixes them.
+
+    For an encoder without pretrained weights: its untouched statistics (mean 0, variance 1) let signals fade over a
+    hundred layers, and running averages need thousands of steps to settle. One forward pass settles them.
+
+    Args:
+        model: any model; its statistics and the `trainable` of its BatchNormalization layers change.
+        images: uint8 or float `(B, H, W, 3)`, RGB 0..255; a few dozen.
+    """
+    layers = batch_norm_layers(model)
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0  # the running average becomes the batch's own value
+    model(images, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum, layer.trainable = momentum, False
+
+
+def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Every BatchNormalization layer of a model, nested ones included."""
+    return [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+
+
+def _backbone(encoder, spec, weights):
+    # `(None, None, 3)` keeps every size possible; keras.applications warns that MobileNetV2's ImageNet weights were
+    # trained at 224, which says nothing about a fully convolutional use of them.
+    arguments = {"include_top": False, "input_shape": (None, None, 3)}
+    if weights is None:
+        return spec.constructor(weights=None, **arguments)
+    if weights == "imagenet":
+        return _imagenet_backbone(encoder, spec, arguments)
+    path = os.fspath(weights)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            "`weights` must be 'imagenet', None, or the path of a backbone weight file (.h5 or .weights.h5). "
+            f"No such file. Received: weights={path!r}"
+        )
+    backbone = spec.constructor(weights=None, **arguments)
+    try:
+        backbone.load_weights(path)
+    except Exception as error:  # h5py, Keras' two loaders and zip each raise their own kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"The file does not hold weights of {encoder!r} without its classification top ({reason[:300]}). "
+            f"Received: weights={path!r}"
+        ) from error
+    return backbone
+
+
+def _imagenet_backbone(encoder, spec, arguments):
+    try:
+        return spec.constructor(weights="imagenet", **arguments)
+    except Exception as error:  # get_file raises a bare Exception on any network failure
+        found = re.search(r"https?://\S+\.h5", str(error))
+        if not found:
+            raise
+        url = found.group()
+    models = os.path.join(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")), "models")
+    raise FileNotFoundError(
+        f"The ImageNet weights of {encoder!r} could not be downloaded from {url}. Put the file there by hand as "
+        f"{os.path.join(models, url.rsplit('/', 1)[-1])}, or name a weight file you have (weights=PATH, on the "
+        "command line --encoder-weights PATH), or start from random weights (weights=None, --encoder-weights none). "
+        "Received: weights='imagenet'"
+    ) from None

@@ -1,0 +1,235 @@
+"""build_model: sizes, counts, freezing, weights, saving."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from densedepth_keras.losses import DepthLoss
+from densedepth_keras.models import ENCODERS, build_model
+from densedepth_keras.models.decoder import ResizeLike
+from densedepth_keras.models.encoders import batch_norm_layers, build_encoder, normalization_layer
+from densedepth_keras.models.heads import ReciprocalToDepth
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder_filters", "parameters", "trainable"),
+    [
+        ("densenet169", None, 42_816_089, 42_657_689),
+        ("densenet169", 832, 21_523_805, 21_365_405),
+        ("densenet201", None, 58_035_145, 57_806_089),
+        ("densenet121", 512, 10_706_209, 10_622_561),
+    ],
+)
+def test_parameter_counts_are_the_reference_s(encoder, decoder_filters, parameters, trainable):
+    model = build_model(encoder, weights=None, decoder_filters=decoder_filters)
+    assert model.count_params() == parameters
+    assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == trainable
+
+
+@pytest.fixture(scope="module", params=list(ENCODERS))
+def model(request):
+    keras.utils.set_random_seed(0)
+    return build_model(request.param, weights=None, decoder_filters=16)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 96), (97, 130)])
+def test_any_size_gives_metres_at_half_of_it(model, size, rng):
+    image = rng.integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    depth = ops.convert_to_numpy(model(image))
+    assert depth.shape == (1, -(-size[0] // 2), -(-size[1] // 2), 1)
+    assert depth.dtype == np.float32
+    assert np.isfinite(depth).all()
+    assert (depth > 0).all()
+
+
+def test_uint8_and_float_images_are_the_same(small_model, rng):
+    image = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(small_model(image), small_model(image.astype("float32")))
+
+
+@pytest.mark.parametrize("size", [(33, 47), (64, 96)])
+def test_graph_of_open_size_gives_the_eager_values(small_model, size, rng):
+    """`predict` traces unknown sizes: the interpolation by matrix must equal keras.ops.image.resize."""
+    image = rng.integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    # 1e-4 of metres around 1..50: float32 sums in another order
+    np.testing.assert_allclose(small_model.predict(image, verbose=0), small_model(image), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("old", "new"), [((7, 9), (14, 18)), ((5, 8), (9, 17)), ((4, 6), (9, 11)), ((6, 6), (3, 4))])
+def test_resize_like_is_half_pixel_bilinear(old, new, rng):
+    x, like = rng.normal(size=(2, *old, 3)).astype("float32"), np.zeros((2, *new, 1), "float32")
+    inputs = [keras.Input((None, None, 3)), keras.Input((None, None, 1))]
+    open_size = keras.Model(inputs, ResizeLike()(inputs))
+    expected = ops.image.resize(x, new, interpolation="bilinear")
+    np.testing.assert_allclose(ResizeLike()([x, like]), expected, atol=1e-6)
+    np.testing.assert_allclose(open_size.predict([x, like], verbose=0), expected, atol=1e-5)  # sums in another order
+
+
+def test_full_resolution_answers_at_the_image_s_size(rng):
+    model = build_model("mobilenet_v2", weights=None, decoder_filters=16, full_resolution=True)
+    assert model(rng.integers(0, 256, (1, 45, 70, 3), dtype=np.uint8)).shape == (1, 45, 70, 1)
+
+
+@pytest.mark.parametrize("encoder", ["densenet121", "densenet169", "densenet201"])
+def test_densenet_normalization_is_its_preprocess_input(encoder, rng):
+    image = rng.uniform(0, 255, (1, 8, 8, 3)).astype("float32")
+    expected = keras.applications.densenet.preprocess_input(image.copy(), data_format="channels_last")
+    np.testing.assert_allclose(normalization_layer(encoder)(image), expected, atol=1e-5)
+
+
+def test_mobilenet_normalization_is_its_preprocess_input(rng):
+    image = rng.uniform(0, 255, (1, 8, 8, 3)).astype("float32")
+    expected = keras.applications.mobilenet_v2.preprocess_input(image.copy(), data_format="channels_last")
+    np.testing.assert_allclose(normalization_layer("mobilenet_v2")(image), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("encoder", list(ENCODERS))
+def test_taps_are_a_pyramid(encoder):
+    pyramid = build_encoder(encoder, None)
+    shapes = pyramid.compute_output_shape((1, 128, 192, 3))
+    assert [shape[1:3] for shape in shapes] == [(128 // 2**n, 192 // 2**n) for n in range(1, 6)]
+
+
+def test_head_is_the_reference_s_up_to_max_depth_and_positive_beyond():
+    head = ReciprocalToDepth(0.1, 10.0)
+    r = np.array([100.0, 10.0, 4.0, 1.0], "float32")
+    np.testing.assert_allclose(head(r), 10 / r, rtol=1e-6)
+    far = ops.convert_to_numpy(head(np.array([0.5, 0.0, -3.0, -1e4], "float32")))
+    np.testing.assert_allclose(far[:3], 10 / np.exp([-0.5, -1.0, -4.0]), rtol=1e-6)  # elu(r - 1) + 1 = exp(r - 1)
+    assert np.isfinite(far).all()
+    assert (np.diff(far) > 0).all()
+
+
+@pytest.mark.parametrize(("max_depth", "start"), [(10.0, 2.5), (80.0, 20.0)])
+def test_untrained_model_answers_a_quarter_of_max_depth(max_depth, start, rng):
+    keras.utils.set_random_seed(0)
+    model = build_model("densenet121", weights=None, decoder_filters=16, max_depth=max_depth)
+    depth = ops.convert_to_numpy(model(rng.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)))
+    assert np.median(depth) == pytest.approx(start, rel=0.25)  # a random network's output around its bias
+
+
+def _fit_once(model, rng):
+    model.compile(keras.optimizers.Adam(1e-3), loss=DepthLoss())
+    x = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    y = rng.uniform(1, 9, (2, 32, 32, 1)).astype("float32")
+    model.fit(x, y, epochs=2, batch_size=2, verbose=0)
+
+
+def test_frozen_encoder_keeps_weights_and_statistics_under_fit(rng):
+    model = build_model("mobilenet_v2", weights=None, decoder_filters=16, freeze_encoder=True)
+    before = [w.copy() for w in model.get_layer("encoder").get_weights()]
+    head = model.get_layer("depth_reciprocal").get_weights()[0].copy()
+    _fit_once(model, rng)
+    for old, new in zip(before, model.get_layer("encoder").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert np.abs(model.get_layer("depth_reciprocal").get_weights()[0] - head).max() > 0
+
+
+def test_trainable_encoder_learns(rng):
+    model = build_model("mobilenet_v2", weights=None, decoder_filters=16)
+    before = [w.copy() for w in model.get_layer("encoder").get_weights()]
+    _fit_once(model, rng)
+    changed = [np.abs(a - b).max() > 0 for a, b in zip(before, model.get_layer("encoder").get_weights(), strict=True)]
+    assert all(changed)
+
+
+def test_save_and_load_give_the_same_metres(small_model, tmp_path, rng):
+    image = rng.integers(0, 256, (1, 50, 70, 3), dtype=np.uint8)
+    small_model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(loaded(image), small_model(image))
+    assert loaded.get_layer("depth").max_depth == 10.0
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".weights.h5"])
+def test_backbone_weights_from_a_file(suffix, tmp_path, rng):
+    """`.h5` is the layout keras.applications ships, see `_save_legacy_h5`."""
+    backbone = keras.applications.DenseNet121(include_top=False, weights=None, input_shape=(None, None, 3))
+    path = tmp_path / f"backbone{suffix}"
+    if suffix == ".h5":
+        _save_legacy_h5(backbone, path)
+    else:
+        backbone.save_weights(path)
+    image = rng.normal(size=(1, 64, 64, 3)).astype("float32")
+    encoder = build_encoder("densenet121", path)
+    np.testing.assert_allclose(encoder(image)[-1], backbone(image), atol=1e-6)
+
+
+def _save_legacy_h5(backbone, path):
+    """The layout of the published files: one group per layer, `layer_names` and `weight_names` as attributes."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.6"
+        for layer in backbone.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, layer.weights, strict=True):
+                group.create_dataset(name, data=ops.convert_to_numpy(weight))
+
+
+def test_real_imagenet_weights_from_a_path(mobilenet_weights, nyu_folder):
+    """A real photograph through the encoder equals keras.applications with its own preprocessing."""
+    from densedepth_keras.data.files import read_image
+
+    image = read_image(nyu_folder / "rgb" / "0000.jpg")[None].astype("float32")
+    backbone = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(None, None, 3))
+    backbone.load_weights(mobilenet_weights)
+    expected = backbone(keras.applications.mobilenet_v2.preprocess_input(image.copy()))
+    encoder = build_encoder("mobilenet_v2", mobilenet_weights)
+    np.testing.assert_allclose(encoder(normalization_layer("mobilenet_v2")(image))[-1], expected, atol=1e-4)
+
+
+def test_batch_norm_layers_finds_those_of_nested_models(small_model):
+    assert len(batch_norm_layers(small_model)) == 52  # MobileNetV2's
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"encoder": "densnet169"}, "Received: encoder='densnet169'. Did you mean 'densenet169'"),
+        ({"min_depth": 10.0, "max_depth": 1000.0, "weights": "imagenet", "image_size": 5}, "image_size=5"),
+        ({"min_depth": 10.0, "max_depth": 1.0}, "min_depth=10.0, max_depth=1.0"),
+        ({"min_depth": 0.0}, "min_depth=0.0"),
+        ({"image_size": (31, 64)}, r"image_size=\(31, 64\)"),
+        ({"decoder_filters": 100}, "decoder_filters=100"),
+        ({"decoder_filters": 0}, "decoder_filters=0"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_model(**{"weights": None, **arguments})
+
+
+def test_missing_weight_file():
+    with pytest.raises(FileNotFoundError, match=r"weights='nowhere\.h5'"):
+        build_model("mobilenet_v2", weights="nowhere.h5")
+
+
+@pytest.mark.parametrize("content", [b"", b"not hdf5"])
+def test_broken_weight_file(content, tmp_path):
+    path = tmp_path / "weights.h5"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"does not hold weights of 'mobilenet_v2'.*weights\.h5"):
+        build_model("mobilenet_v2", weights=path)
+
+
+def test_weights_of_another_backbone(mobilenet_weights):
+    with pytest.raises(ValueError, match="does not hold weights of 'densenet121'"):
+        build_model("densenet121", weights=mobilenet_weights)
+
+
+def test_failed_download_names_file_place_and_choices(monkeypatch):
+    def refuse(**_):
+        raise Exception("URL fetch failure on https://host/densenet/densenet169_notop.h5: None -- no route")
+
+    spec = ENCODERS["densenet169"]._replace(constructor=refuse)
+    monkeypatch.setattr("densedepth_keras.models.encoders.ENCODERS", {"densenet169": spec})
+    monkeypatch.setenv("KERAS_HOME", "/home/me/.keras")
+    with pytest.raises(FileNotFoundError) as caught:
+        build_model()
+    for part in ("/home/me/.keras/models/densenet169_notop.h5", "--encoder-weights PATH", "--encoder-weights none"):
+        assert part in str(caught.value)
