@@ -1,0 +1,92 @@
+"""What is looked at before a run starts."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from densedepth_keras.data.resize import resize_depth
+from densedepth_keras.data.sample import Source
+from densedepth_keras.depth import in_range
+
+SURVEY_SAMPLES = 1000
+"""At most so many samples, evenly spaced, are read in full before training."""
+
+LEAST_VALID_SHARE = 0.1
+"""Below this share of depths inside the range a run does not start."""
+
+_UNIT_MISTAKES = {
+    0.001: "a thousand times too large",
+    0.01: "a hundred times too large",
+    0.1: "ten times too large",
+    10.0: "ten times too small",
+    100.0: "a hundred times too small",
+    1000.0: "a thousand times too small",
+}
+_UNIT_HINT = "--depth-unit mm for millimetres, cm for centimetres, m for metres."
+
+
+class Survey(NamedTuple):
+    """What the training samples hold.
+
+    Attributes:
+        mean_depth: float32 `(h, w)`, metres: the mean of the valid depths at every pixel, the least a model has to
+            beat; where no sample is valid, the mean of all.
+        measured_share: share of pixels that are no holes.
+        valid_share: share of the measured pixels whose depth lies inside the range.
+        samples: how many samples were read.
+    """
+
+    mean_depth: np.ndarray
+    measured_share: float
+    valid_share: float
+    samples: int
+
+
+def survey(source: Source, depth_size: tuple[int, int], min_depth: float, max_depth: float) -> Survey:
+    """Reads the samples (of a large source, `SURVEY_SAMPLES` evenly spaced ones) and sums up their depth.
+
+    Args:
+        source: what to read.
+        depth_size: `(height, width)` of the mean map.
+        min_depth: metres.
+        max_depth: metres.
+
+    Raises:
+        ValueError: a sample that cannot be read, or fewer than `LEAST_VALID_SHARE` of the depths inside the range,
+            which is almost always a wrong unit; the message proposes the right one.
+    """
+    count = min(len(source), SURVEY_SAMPLES)
+    indices = np.linspace(0, len(source) - 1, count).round().astype(int)
+    total, seen, measured, medians = np.zeros(depth_size), np.zeros(depth_size), 0, []
+
+    def read(index):
+        return resize_depth(source[int(index)].depth, depth_size)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for start in range(0, count, 64):  # bounded, so that memory does not grow with the source
+            for depth in threads.map(read, indices[start : start + 64]):
+                valid = in_range(depth, min_depth, max_depth)
+                total += np.where(valid, depth, 0)
+                seen += valid
+                if (depth > 0).any():
+                    measured += np.count_nonzero(depth)
+                    medians.append(float(np.median(depth[depth > 0])))
+    if seen.sum() < LEAST_VALID_SHARE * measured or not measured:
+        raise ValueError(_out_of_range(medians, seen.sum() / max(measured, 1), min_depth, max_depth))
+    mean = np.where(seen > 0, total / np.maximum(seen, 1), total.sum() / seen.sum())
+    return Survey(mean.astype(np.float32), measured / seen.size / count, float(seen.sum() / measured), count)
+
+
+def _out_of_range(medians, share, min_depth, max_depth):
+    if not medians:
+        return "Not one depth was measured: every map is 0 (a hole) everywhere."
+    median = float(np.median(medians))
+    inside = f"Only {share:.1%} of the depths lie" if share else "No depth lies"
+    message = f"{inside} inside {min_depth:g}..{max_depth:g} m; the median is {median:.4g} m."
+    usual = max_depth / 4
+    scale, guess = min(_UNIT_MISTAKES.items(), key=lambda item: abs(np.log(median * item[0] / usual)))
+    if min_depth <= median * scale <= max_depth:
+        return f"{message} The unit looks {guess}: {_UNIT_HINT}"
+    return f"{message} Check --depth-unit, --min-depth and --max-depth."

@@ -1,0 +1,105 @@
+"""Reading one image or one depth map from a file."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from densedepth_keras.depth import MIN_IMAGE_SIDE
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
+_IMAGE_MODES = ("RGB", "L", "RGBA", "LA", "P", "CMYK", "1")
+_DEPTH_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")
+
+
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Reads a picture as uint8 RGB `(H, W, 3)`, turned upright where EXIF says so.
+
+    Raises:
+        ValueError: not a picture, truncated, or of a kind whose 0..255 RGB is not defined (16-bit, float).
+        FileNotFoundError: no such file.
+    """
+    with _opened(path) as picture:
+        if picture.mode not in _IMAGE_MODES:
+            raise ValueError(
+                f"The image must have 8 bits per channel. Received: a picture of Pillow mode {picture.mode!r} in {path}"
+            )
+        try:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"The image cannot be decoded: {error}. Received: {path}") from error
+
+
+def read_depth(path: str | os.PathLike, metres_per_unit: float) -> np.ndarray:
+    """Reads a depth map as float32 metres `(H, W)`; 0, negative, NaN and infinite values become 0, a hole.
+
+    Args:
+        path: PNG of 8 or 16 bits, TIFF of 8, 16 or 32 bits or float, or `.npy`; one channel.
+        metres_per_unit: what one stored unit is in metres, e.g. 0.001 for millimetres.
+
+    Raises:
+        ValueError: a colour picture, an array that is no map, a file that cannot be decoded.
+        FileNotFoundError: no such file.
+    """
+    stored = _read_array(path) if str(path).lower().endswith(".npy") else _read_depth_picture(path)
+    # Divided, not multiplied: 1000 and 256 are exact in float32, 0.001 is not, and every reader must agree to the bit.
+    depth = stored.astype(np.float32) / np.float32(1 / metres_per_unit)
+    usable = np.isfinite(depth) & (depth > 0)
+    return depth if usable.all() else np.where(usable, depth, np.float32(0))
+
+
+def check_pair(image: np.ndarray, depth: np.ndarray) -> None:
+    """Raises a ValueError unless image and depth have one size, of 32 pixels or more a side."""
+    if image.shape[:2] != depth.shape:
+        raise ValueError(
+            "image and depth must have one size. "
+            f"Received: image of {_size(image)}, depth of {_size(depth)} (width x height)"
+        )
+    if min(depth.shape) < MIN_IMAGE_SIDE:
+        raise ValueError(f"both sides must be at least {MIN_IMAGE_SIDE} pixels. Received: {_size(depth)}")
+
+
+def _size(array):
+    return f"{array.shape[1]}x{array.shape[0]}"
+
+
+def _opened(path):
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        raise ValueError(f"Not a picture that Pillow can read. Received: {path}") from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{error} Received: {path}") from None
+
+
+def _read_depth_picture(path):
+    with _opened(path) as picture:
+        if picture.mode not in _DEPTH_MODES:
+            channels = len(picture.getbands())
+            kind = "palette" if picture.mode == "P" else f"{channels}-channel 8-bit"
+            raise ValueError(
+                f"depth is a {kind} picture. Expected one channel, 8- or 16-bit or float. A colour rendering no longer "
+                f"holds metres. Received: {path}"
+            )
+        try:
+            return np.asarray(picture)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"The depth map cannot be decoded: {error}. Received: {path}") from error
+
+
+def _read_array(path):
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # NumPy's readers raise ValueError, EOFError, OSError and more on broken files
+        raise ValueError(f"The depth array cannot be read: {error}. Received: {path}") from error
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[-1]):
+        array = array.reshape(array.shape[:2] if array.shape[-1] == 1 else array.shape[1:])
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise ValueError(
+            "A depth array must be two-dimensional numbers, (height, width). "
+            f"Received: shape={array.shape}, dtype={array.dtype} in {path}"
+        )
+    return array

@@ -1,0 +1,106 @@
+"""NYU Depth v2's densely labelled frames, read where they lie."""
+
+import os
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from densedepth_keras.data.nyu_frames import FRAMES, split_frames
+from densedepth_keras.data.sample import Sample
+
+FILE_NAME = "nyu_depth_v2_labeled.mat"
+URL = "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat"
+
+
+class NYULabeled:
+    """`nyu_depth_v2_labeled.mat`: 1449 indoor frames, 640x480, Kinect depth, read one frame at a time.
+
+    The file (2.8 GB) is MATLAB v7.3, that is HDF5. `images` (1449, 3, 640, 480) uint8 and `depths` (1449, 640, 480)
+    float32 metres hold every frame transposed; `depths` is in-painted and has no holes, `rawDepths` is what the
+    sensor saw, 0 where it saw nothing. Research use; Silberman, Hoiem, Kohli, Fergus, ECCV 2012.
+
+    Args:
+        path: the file, or the folder that holds it.
+        split: `"train"` (official 715, paper 1000), `"validation"` (80, 224) or `"test"` (654, 225).
+        partition: `"official"` or `"paper"`; see `nyu_frames.split_frames`.
+        raw_depth: the sensor's depth with holes instead of the in-painted one.
+
+    Attributes:
+        frames: frame numbers from 0 on, in the order of the samples.
+
+    Raises:
+        FileNotFoundError: no such file; the message says where it is to be had.
+        ValueError: not HDF5, truncated, or without the three arrays; a split with no frame in this file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        split: str,
+        *,
+        partition: str = "official",
+        raw_depth: bool = False,
+    ):
+        self.path = _locate(path)
+        file = _open(self.path)
+        self._images, self._depths = file["images"], file["rawDepths" if raw_depth else "depths"]
+        available = len(self._images)
+        if available != FRAMES:
+            warnings.warn(f"{self.path} holds {available} of {FRAMES} frames: not the published splits.", stacklevel=2)
+        self.frames = split_frames(split, partition, available)
+        if not self.frames:
+            raise ValueError(
+                f"The split is empty: none of the {available} frames of {self.path} belongs to it. "
+                f"Received: split={split!r}, partition={partition!r}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        frame = self.frames[index]
+        try:
+            image, depth = self._images[frame], self._depths[frame]
+        except OSError as error:
+            raise ValueError(
+                f"Frame {frame} of {self.path} cannot be read: {error}. The file is damaged; download it again."
+            ) from error
+        depth = np.ascontiguousarray(depth.T)
+        usable = np.isfinite(depth) & (depth > 0)
+        return Sample(np.ascontiguousarray(image.transpose(2, 1, 0)), np.where(usable, depth, np.float32(0)))
+
+    def __repr__(self):
+        return f"NYULabeled({str(self.path)!r}, {len(self)} frames)"
+
+
+def _locate(path):
+    path = Path(path)
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"No such file: download {FILE_NAME} (2.8 GB, research use) from {URL} and name it or its folder. "
+            f"Received: data_dir={str(path)!r}"
+        )
+    return file
+
+
+def _open(path):
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(
+            f"Not a complete MATLAB v7.3 (HDF5) file: {error}. If the download broke off, repeat it. "
+            f"Received: data_dir={str(path)!r}"
+        ) from error
+    for name, rank in (("images", 4), ("depths", 3), ("rawDepths", 3)):
+        if not isinstance(file.get(name), h5py.Dataset) or file[name].ndim != rank:
+            raise ValueError(
+                f"The file has no array {name!r} of {rank} dimensions, so it is not {FILE_NAME}. "
+                f"It holds: {', '.join(list(file)[:12]) or 'nothing'}. Received: data_dir={str(path)!r}"
+            )
+    if not len(file["images"]) == len(file["depths"]) == len(file["rawDepths"]):
+        counts = {name: len(file[name]) for name in ("images", "depths", "rawDepths")}
+        raise ValueError(f"The arrays differ in their number of frames: {counts}. Received: {path}")
+    return file

@@ -1,0 +1,26 @@
+"""What every source yields, and the contract of a source."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Sample(NamedTuple):
+    """One picture and its depth.
+
+    Attributes:
+        image: uint8 array `(height, width, 3)`, RGB 0..255.
+        depth: float32 array `(height, width)`, metres along the optical axis; 0 marks a pixel
+            without a measurement, and is the only mark.
+    """
+
+    image: np.ndarray
+    depth: np.ndarray
+
+
+class Source(Protocol):
+    """Anything with a length and random access to samples; no TensorFlow, safe to read from threads."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
