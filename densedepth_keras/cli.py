@@ -1,0 +1,105 @@
+"""The command line: `densedepth train` and `densedepth evaluate`, also behind train.py and evaluate.py."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from densedepth_keras.config import EvaluationConfig, TrainConfig, add_flags
+
+EPILOGS = {
+    "train": """\
+examples:
+  python train.py --freeze-encoder --augment
+      the paper's network on rendered rooms; downloads no data
+  python train.py --dataset folder --data-dir my_data --depth-unit mm --freeze-encoder --augment
+      own data: my_data/train.csv, validation.csv, test.csv with columns image,depth; or
+      my_data/train/image/*, my_data/train/depth/* and so on
+
+Depth is in metres everywhere; --depth-unit says what the files hold. 0 in a file is "not measured".
+""",
+    "evaluate": """\
+examples:
+  python evaluate.py --checkpoint
+      the newest run, on the test split of what it was trained on
+  python evaluate.py --checkpoint runs/my_run --dataset nyu-labeled --data-dir nyu_depth_v2_labeled.mat
+      NYU's 654 test frames, Eigen crop
+""",
+}
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> int:
+    """Runs a command; returns the exit status: 0, 2 for bad input, 130 for Ctrl-C.
+
+    Args:
+        arguments: what stands behind the program's name; `sys.argv[1:]` by default. The first one is the command.
+        prog: the program's name in help and errors.
+    """
+    parser, options = _parser(prog), list(sys.argv[1:] if arguments is None else arguments)
+    values = vars(parser.parse_args(options))
+    command, show_traceback = values.pop("command"), values.pop("traceback")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter hides our one line
+    try:
+        {"train": _train, "evaluate": _evaluate}[command](values)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        if show_traceback:
+            raise
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def script(command: str) -> int:
+    """`python train.py ...` and `python evaluate.py ...`: one command without naming it."""
+    return main([command, *sys.argv[1:]], prog=os.path.basename(sys.argv[0]))
+
+
+def _parser(prog):
+    parser = argparse.ArgumentParser(prog=prog, description="Monocular depth estimation with Keras 3.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate}")
+    for command, config_class, text in (
+        ("train", TrainConfig, "Train a depth network and leave a run folder behind."),
+        ("evaluate", EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
+    ):
+        sub = commands.add_parser(
+            command,
+            prog=f"{prog} {command}" if prog == "densedepth" else prog,
+            help=text,
+            description=text,
+            epilog=EPILOGS[command],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add_flags(sub, config_class)
+        sub.add_argument("--traceback", action="store_true", help="show where an error was raised")
+    return parser
+
+
+def _train(values):
+    config = TrainConfig(**values)
+    from densedepth_keras.training import train
+
+    run = train(config, announce=_say)
+    _say(
+        f"\nBest epoch {run.best_epoch}: validation RMSE {run.best_rmse:.3f} m (pooled, network resolution); "
+        f"{run.seconds / 60:.1f} minutes. Run folder: {run.folder}"
+    )
+    if config.dataset == "rooms":
+        # A demonstration shows its test figures at once. On real data the test split stays closed until asked for.
+        _say("\nOn the test split:")
+        _evaluate(vars(EvaluationConfig(checkpoint=str(run.folder), limit=config.limit)))
+    _say(f"\nNext: python evaluate.py --checkpoint {run.folder}")
+
+
+def _evaluate(values):
+    config = EvaluationConfig(**values)
+    from densedepth_keras.evaluation import evaluate_checkpoint
+
+    evaluate_checkpoint(config, announce=_say)
+
+
+def _say(line):
+    print(line, flush=True)

@@ -1,0 +1,165 @@
+"""From pictures to metres: load a model, predict depth at every image's own size."""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from densedepth_keras.config import MODEL_FILE
+from densedepth_keras.data.files import read_image
+from densedepth_keras.data.resize import enlarge_prediction, resize_image
+from densedepth_keras.depth import MIN_IMAGE_SIDE
+from densedepth_keras.models.heads import ReciprocalToDepth
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
+    """Loads a depth model for use: a `.keras` file, or a run folder.
+
+    Args:
+        path: the file or the folder.
+
+    Returns:
+        The `keras.Model`, uncompiled: RGB 0..255 in, metres out.
+
+    Raises:
+        FileNotFoundError: no such file, or a run folder without a model.
+        ValueError: a file that Keras cannot read, or a model that is none of depth.
+    """
+    path = Path(path)
+    file = path / MODEL_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"No model there: expected a run folder or a .keras file. Received: {str(path)!r}")
+    try:
+        model = keras.saving.load_model(file, compile=False)
+    except Exception as error:  # zip, JSON, HDF5 and Keras each raise their own kinds on a broken file
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"Not a model that Keras can load: {reason[:300]} Received: {str(file)!r}") from error
+    _check_depth_model(model, file)
+    return model
+
+
+def depth_range(model: keras.Model) -> tuple[float, float]:
+    """`(min_depth, max_depth)` a model was built for, metres; `(0, inf)` where it does not say."""
+    for layer in model.layers:
+        if isinstance(layer, ReciprocalToDepth):
+            return layer.min_depth, layer.max_depth
+    return 0.0, float("inf")
+
+
+def predict_depth(model: keras.Model, images, *, batch_size: int = 8, flip_average: bool = False):
+    """Predicts metric depth.
+
+    Args:
+        model: what `build_model` or `load_model` returns.
+        images: one image or a list of any sizes: RGB arrays `(H, W, 3)` of 0..255 (uint8 or float), paths, or PIL
+            images. Sides of 32 pixels or more.
+        batch_size: images of one size that go through the network together.
+        flip_average: averages with the prediction for the mirrored image; takes twice the time.
+
+    Returns:
+        Depth, float32 `(H, W)`, metres, at the image's own size and clipped to the model's range; a list of them for
+        a list of images. A model with a fixed input size gets the images resized to it, another sees them as they
+        are.
+
+    Raises:
+        ValueError: an array that is no RGB image of 0..255, a picture that cannot be decoded.
+        FileNotFoundError: no such file.
+
+    Example:
+        >>> model = build_model("mobilenet_v2", weights=None, decoder_filters=64)
+        >>> predict_depth(model, numpy.zeros((100, 150, 3), "uint8")).shape
+        (100, 150)
+    """
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    alone = isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
+    arrays = (as_image(image) for image in ([images] if alone else images))
+    depths = list(iterate_depth(model, arrays, batch_size=batch_size, flip_average=flip_average))
+    return depths[0] if alone else depths
+
+
+def iterate_depth(
+    model: keras.Model, images: Iterable[np.ndarray], *, batch_size: int = 8, flip_average: bool = False
+) -> Iterator[np.ndarray]:
+    """`predict_depth` for a stream: uint8 images in, metres out one by one, a batch in memory at a time."""
+    near, far = depth_range(model)
+    for _, same_size in groupby(images, key=lambda image: network_size(model, image)):
+        for batch in _chunks(same_size, batch_size):
+            inputs = np.stack([resize_image(image, network_size(model, image)) for image in batch])
+            for image, depth in zip(batch, _predict(model, inputs, flip_average), strict=True):
+                yield np.clip(enlarge_prediction(depth, image.shape[:2]), near, far)
+
+
+def network_size(model: keras.Model, image: np.ndarray) -> tuple[int, int]:
+    """Height and width at which the network sees an image."""
+    height, width = model.input_shape[1:3]
+    return height or image.shape[0], width or image.shape[1]
+
+
+def as_image(image) -> np.ndarray:
+    """A path, PIL image or array as uint8 RGB `(H, W, 3)`; see `predict_depth` for what is accepted."""
+    if isinstance(image, str | os.PathLike):
+        array = read_image(image)
+    elif isinstance(image, Image.Image):
+        array = np.asarray(image.convert("RGB"))
+    else:
+        array = _checked_array(np.asarray(image))
+    if min(array.shape[:2]) < MIN_IMAGE_SIDE:
+        raise ValueError(
+            f"An image must be at least {MIN_IMAGE_SIDE} pixels high and wide. "
+            f"Received: {array.shape[1]}x{array.shape[0]} (width x height)"
+        )
+    return array
+
+
+def _checked_array(array):
+    if array.ndim != 3 or array.shape[-1] != 3 or array.dtype.kind not in "uif":
+        raise ValueError(
+            f"An image array must be RGB, (height, width, 3). Received: shape={array.shape}, dtype={array.dtype}"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if (
+        not np.isfinite(array).all()
+        or array.min() < 0
+        or array.max() > 255
+        or (array.dtype.kind == "f" and 0 < array.max() <= 1)
+    ):
+        raise ValueError(
+            "An image array holds 0..255. Values of 0..1 have to be multiplied by 255 first. "
+            f"Received: values from {array.min()} to {array.max()}, dtype={array.dtype}"
+        )
+    return np.rint(array).astype(np.uint8)
+
+
+def _predict(model, inputs, flip_average):
+    depth = np.asarray(model.predict_on_batch(inputs))[..., 0]
+    if not flip_average:
+        return depth
+    mirrored = np.asarray(model.predict_on_batch(inputs[:, :, ::-1]))[..., 0]
+    return (depth + mirrored[:, :, ::-1]) / 2
+
+
+def _chunks(items, size):
+    chunk = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _check_depth_model(model, file):
+    shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    is_depth = all(isinstance(shape, tuple) and len(shape) == 4 for shape in shapes)
+    if not (is_depth and shapes[0][-1] == 3 and shapes[1][-1] == 1):
+        raise ValueError(
+            "Not a depth model: expected one RGB input (B, H, W, 3) and one output (B, h, w, 1). "
+            f"Received: inputs {shapes[0]}, outputs {shapes[1]} in {str(file)!r}"
+        )

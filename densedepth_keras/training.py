@@ -1,0 +1,272 @@
+"""One training run: check the data, build, compile, fit, and leave a run folder behind."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from densedepth_keras.config import CONFIG_FILE, HISTORY_FILE, MEAN_FILE, MODEL_FILE, TrainConfig, write_json
+from densedepth_keras.data import load_dataset
+from densedepth_keras.data.augment import augment_as_paper
+from densedepth_keras.data.checks import Survey, survey
+from densedepth_keras.data.pipeline import Pipeline
+from densedepth_keras.losses import DepthLoss
+from densedepth_keras.metrics import streaming
+from densedepth_keras.models import build_model
+from densedepth_keras.models.encoders import calibrate_batch_norm, encoder_spec
+from densedepth_keras.plots import plot_loss_curves, plot_samples
+
+SAMPLES = 5
+"""Rows of samples.png: validation images, evenly spaced."""
+
+RANDOM_WEIGHTS_WARNING = """
+**********************************************************************************************************
+WARNING: THE ENCODER STARTS FROM RANDOM WEIGHTS, NOT FROM IMAGENET'S.
+{reason}
+{meaning}
+This is good enough to see everything work on the rendered rooms. It is no basis for results on photographs.
+**********************************************************************************************************"""
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        folder: where config.json, model.keras, history.csv and the pictures lie.
+        best_epoch: from 1 on.
+        best_rmse: validation RMSE of that epoch, metres, pooled, at network resolution.
+        seconds: of training.
+    """
+
+    folder: Path
+    best_epoch: int
+    best_rmse: float
+    seconds: float
+
+
+class _BestModel(keras.callbacks.Callback):
+    """Keeps the model of the lowest val_rmse: written to the side, then renamed over the last one."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path, self.best, self.best_epoch = path, float("inf"), 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not logs["val_rmse"] < self.best:
+            return
+        side = self.path.with_name(f"partial-{self.path.name}")
+        try:
+            self.model.save(side)
+            os.replace(side, self.path)
+        except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
+            raise OSError(f"The model could not be saved as {self.path}: {error}") from error
+        finally:
+            side.unlink(missing_ok=True)
+        self.best, self.best_epoch = logs["val_rmse"], epoch + 1
+
+
+def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: None) -> Run:
+    """Runs a training from a config to a run folder.
+
+    Args:
+        config: what to do; None stands for the data set's default.
+        announce: gets every line worth reading.
+
+    Returns:
+        The finished `Run`.
+
+    Raises:
+        ValueError: bad configuration or bad data (row and file named); training that diverged.
+        FileNotFoundError: data or weights that are not there.
+        FileExistsError: the run folder exists.
+        OSError: the disk is full, the folder cannot be written.
+    """
+    config = config.resolved()
+    encoder_spec(config.encoder)
+    folder = _run_folder(config)
+    keras.utils.set_random_seed(config.seed)
+    train_source, validation_source = (_source(config, split) for split in ("train", "validation"))
+    depth_size = _output_size(config.image_size)
+    facts = survey(train_source, depth_size, config.min_depth, config.max_depth)
+    survey(validation_source, depth_size, config.min_depth, config.max_depth)
+    pipelines = [
+        Pipeline(
+            source,
+            image_size=config.image_size,
+            depth_size=depth_size,
+            batch_size=config.batch_size,
+            shuffle=training,
+            augment=augment_as_paper if training and config.augment else None,
+            seed=config.seed,
+        )
+        for source, training in ((train_source, True), (validation_source, False))
+    ]
+    model, encoder_start = _build(config, pipelines[0], announce)
+    announce(_headline(config, model, train_source, validation_source, facts))
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate, amsgrad=True),
+        loss=DepthLoss(config.depth_weight, min_depth=config.min_depth, max_depth=config.max_depth),
+        metrics=[
+            metric(config.min_depth, config.max_depth)
+            for metric in (streaming.RMSE, streaming.AbsRel, streaming.Delta1)
+        ],
+    )
+    with _new_folder(folder):
+        facts_of_run = {"encoder_start": encoder_start, "parameters": model.count_params(), **_provenance()}
+        write_json(folder / CONFIG_FILE, {**config.to_json(), **facts_of_run})
+        np.save(folder / MEAN_FILE, facts.mean_depth)
+        return _fit(model, pipelines, config, folder, facts)
+
+
+def _fit(model, pipelines, config, folder, facts) -> Run:
+    training, validation = pipelines
+    best = _BestModel(folder / MODEL_FILE)
+    started = time.perf_counter()
+    try:
+        history = model.fit(
+            training.dataset(),
+            steps_per_epoch=training.steps_per_epoch,
+            epochs=config.epochs,
+            validation_data=validation.dataset(epochs=1),
+            callbacks=[best, keras.callbacks.CSVLogger(folder / HISTORY_FILE), keras.callbacks.TerminateOnNaN()],
+            shuffle=False,  # the pipeline has shuffled
+            verbose=1 if os.isatty(1) else 2,
+        ).history
+    except Exception:
+        for pipeline in pipelines:
+            if pipeline.error is not None:
+                raise pipeline.error from None
+        raise
+    seconds = time.perf_counter() - started
+    if not best.best_epoch:
+        raise ValueError(
+            "Training diverged: the loss is no number. Try a lower --learning-rate. "
+            f"Received: learning_rate={config.learning_rate}"
+        )
+    _draw(model, folder, history, validation, config, facts)
+    return Run(folder, best.best_epoch, best.best, seconds)
+
+
+def _draw(model, folder, history, validation, config, facts):
+    if len(history["loss"]) == len(history["val_loss"]):
+        plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(validation, config, facts))
+    model.load_weights(folder / MODEL_FILE)
+    images, depths = validation.batch(0, np.linspace(0, len(validation.source) - 1, SAMPLES).round())
+    predictions = np.clip(model.predict_on_batch(images), config.min_depth, config.max_depth)
+    plot_samples(folder / "samples.png", images, depths[..., 0], predictions[..., 0], max_depth=config.max_depth)
+
+
+def _baseline_rmse(validation: Pipeline, config, facts: Survey) -> float:
+    """RMSE of answering the mean training depth, counted as val_rmse is: pooled, at network resolution."""
+    metric = streaming.RMSE(config.min_depth, config.max_depth)
+    for indices in np.array_split(validation.order(0), validation.steps_per_epoch):
+        _, depth = validation.batch(0, indices)
+        metric.update_state(depth, np.broadcast_to(facts.mean_depth[..., None], depth.shape))
+    return float(metric.result())
+
+
+def _build(config, pipeline, announce):
+    """The model, and a word for config.json on what its encoder started from."""
+    arguments = {
+        "encoder": config.encoder,
+        "freeze_encoder": config.freeze_encoder,
+        "decoder_filters": config.decoder_filters,
+        "min_depth": config.min_depth,
+        "max_depth": config.max_depth,
+        "image_size": config.image_size,
+    }
+    weights = None if config.encoder_weights == "none" else config.encoder_weights
+    try:
+        return build_model(weights=weights, **arguments), config.encoder_weights
+    except FileNotFoundError as error:
+        if config.dataset != "rooms" or weights != "imagenet":
+            raise
+        reason = str(error)
+    model = build_model(weights=None, **{**arguments, "freeze_encoder": False})
+    images, _ = pipeline.batch(0, pipeline.order(0)[:64])
+    calibrate_batch_norm(model, images)
+    meaning = (
+        "--freeze-encoder therefore means here: the encoder's batch statistics are measured once on training images\n"
+        "and kept fixed, while its weights are trained; frozen random features learn less in the same time."
+        if config.freeze_encoder
+        else "Its batch statistics are measured once on training images and kept fixed."
+    )
+    announce(RANDOM_WEIGHTS_WARNING.format(reason=reason, meaning=meaning))
+    return model, "random: ImageNet weights could not be downloaded; trained with fixed batch statistics"
+
+
+def _source(config, split):
+    return load_dataset(
+        config.dataset,
+        split,
+        data_dir=config.data_dir,
+        depth_unit=config.depth_unit,
+        partition=config.split,
+        raw_depth=config.raw_depth,
+        limit=config.limit,
+    )
+
+
+def _output_size(image_size):
+    return tuple(-(-side // 2) for side in image_size)
+
+
+def _headline(config, model, train_source, validation_source, facts):
+    height, width = config.image_size
+    frozen = "frozen" if not model.get_layer("encoder").trainable else "trainable"
+    parameters = f"{model.count_params() / 1e6:.1f} M parameters"
+    return (
+        f"{config.dataset}: {len(train_source)} training and {len(validation_source)} validation images at "
+        f"{width}x{height} ({facts.valid_share:.0%} of measured depth within {config.min_depth:g}..{config.max_depth:g}"
+        f" m) | {config.encoder}, encoder {frozen}, {parameters} | "
+        f"{', '.join(keras.distribution.list_devices())} on the {keras.backend.backend()} backend"
+    )
+
+
+def _run_folder(config) -> Path:
+    name = config.name or f"{config.dataset}-{config.encoder}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(config.output_dir) / name
+    if folder.exists():
+        raise FileExistsError(
+            f"The run folder exists and is left as it is: {folder}. Choose another --name. Received: name={name!r}"
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path):
+    """Makes the run folder; takes it away again where the run fails before there is a model in it."""
+    folder.mkdir(parents=True)
+    try:
+        yield
+    except BaseException:
+        if not (folder / MODEL_FILE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _provenance():
+    packages = ("densedepth_keras", "keras", "tensorflow", "numpy", "pillow", "h5py")
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"versions": versions, "backend": keras.backend.backend(), "git_commit": _git_commit()}
+
+
+def _git_commit() -> str | None:
+    """The commit this package was run from; None where it is no checkout."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "log", "-1", "--format=%H", "--", str(here)]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
+    return None

@@ -1,0 +1,252 @@
+"""Rooms: depth of scenes known by hand, an independent slow oracle, determinism, range, variety, holes, errors."""
+
+import math
+import random
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from densedepth_keras.data.rendering import draw_scene, render
+from densedepth_keras.data.rendering.geometry import make_basis, make_grid
+from densedepth_keras.data.rendering.holes import punch_holes
+from densedepth_keras.data.rendering.scene import Box, Camera, Light, Material, Round, Scene
+from densedepth_keras.data.rooms import ROOMS_SIZES, Rooms
+
+GREY = Material("plain", (0.4, 0.4, 0.4), (0.6, 0.6, 0.6))
+SIZE = (4.0, 5.0, 2.5)
+AHEAD = Camera((2.0, 1.0, 1.5), yaw=math.pi / 2, tangent=0.32)  # 4 m before the wall y = 5, which fills it
+
+
+def make_scene(camera=AHEAD, **settings):
+    settings.setdefault("lights", (Light((2.0, 2.0, 2.2), (3.0, 3.0, 3.0)),))
+    return Scene(SIZE, camera, (GREY,) * 7, **settings)
+
+
+def measure_slowly(scene, image_size):
+    """Depth by the textbook: float64, every body against every pixel, along the ray instead of in inverse depth."""
+    u, v = make_grid(scene.camera, image_size)
+    forward, right, down = np.array(make_basis(scene.camera))
+    ray = forward + u[None, :, None] * right + v[:, None, None] * down
+    eye = np.array(scene.camera.position)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = np.where(ray > 0, (np.array(scene.size) - eye) / ray, -eye / ray).min(axis=-1)
+        for box in scene.boxes:
+            depth = np.minimum(depth, cross_box(box, eye, ray))
+        for body in scene.rounds:
+            depth = np.minimum(depth, cross_round(body, eye, ray))
+    return depth
+
+
+def cross_box(box, eye, ray):
+    cos, sin = math.cos(box.yaw), math.sin(box.yaw)
+    turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    start, step = turn @ (eye - np.array(box.center)), ray @ turn.T
+    first, second = (-np.array(box.half) - start) / step, (np.array(box.half) - start) / step
+    enter, leave = np.minimum(first, second).max(axis=-1), np.maximum(first, second).min(axis=-1)
+    return np.where((enter < leave) & (enter > 0), enter, np.inf)
+
+
+def cross_round(body, eye, ray):
+    start, flat = eye - np.array(body.center), 2 if body.half_height else 3
+    a, b = (ray[..., :flat] ** 2).sum(axis=-1), (ray[..., :flat] * start[:flat]).sum(axis=-1)
+    c = (start[:flat] ** 2).sum() - body.radius**2
+    side = (-b - np.sqrt(b * b - a * c)) / a
+    side = np.where(side > 0, side, np.inf)
+    if not body.half_height:
+        return side
+    side = np.where(np.abs(start[2] + side * ray[..., 2]) <= body.half_height, side, np.inf)
+    for end in (-body.half_height, body.half_height):
+        cap = (end - start[2]) / ray[..., 2]
+        inside = ((start[:2] + cap[..., None] * ray[..., :2]) ** 2).sum(axis=-1) <= body.radius**2
+        side = np.where(inside & (cap > 0), np.minimum(side, cap), side)
+    return side
+
+
+class TestRender:
+    def test_wall_at_right_angles_has_one_depth(self):
+        depth = render(make_scene(), (240, 320)).depth
+        np.testing.assert_allclose(depth, 5.0 - 1.0, rtol=1e-6)  # float32 rounds at 6e-8, a few operations deep
+
+    def test_floor_ceiling_and_side_walls(self):
+        camera = AHEAD._replace(tangent=1.0)
+        depth = render(make_scene(camera), (60, 80)).depth
+        u = (np.arange(80) + 0.5 - 40) / 40  # focal length 80 / 2 / tangent
+        v = (np.arange(60) + 0.5 - 30) / 40
+        vertical = np.where(v > 0, 1.5 / np.abs(v), (2.5 - 1.5) / np.abs(v))
+        expected = np.minimum(np.minimum(4.0, vertical)[:, None], (2.0 / np.abs(u))[None, :])
+        np.testing.assert_allclose(depth, expected, rtol=1e-6)
+
+    def test_depth_is_along_the_axis_when_the_camera_looks_down(self):
+        camera = AHEAD._replace(position=(2.0, 2.5, 2.0), pitch=-math.pi / 2)
+        depth = render(make_scene(camera), (32, 42)).depth
+        np.testing.assert_allclose(depth, 2.0, rtol=1e-6)  # the ray length would grow towards the corners
+
+    def test_box_in_front(self):
+        box = Box((2.0, 3.0, 1.5), (0.3, 0.25, 0.2), 0.0, GREY)
+        depth = render(make_scene(boxes=(box,)), (240, 320)).depth
+        u = np.abs(np.arange(320) + 0.5 - 160) / 500  # focal length 320 / 2 / tangent
+        v = np.abs(np.arange(240) + 0.5 - 120) / 500
+        near = 3.0 - 0.25 - 1.0
+        expected = np.where((u[None, :] < 0.3 / near) & (v[:, None] < 0.2 / near), near, 4.0)
+        np.testing.assert_allclose(depth, expected, rtol=1e-6)
+
+    def test_ball_and_cylinder(self):
+        camera = AHEAD._replace(tangent=0.55)
+        bodies = (Round((1.6, 3.0, 1.5), 0.3, 0.0, GREY), Round((2.4, 3.0, 1.2), 0.25, 0.2, GREY))
+        scene = make_scene(camera, rounds=bodies)
+        depth = render(scene, (120, 160)).depth
+        assert depth.min() == pytest.approx(2.0 - 0.3, abs=0.02)  # seen 11 degrees off the ball's nearest point
+        np.testing.assert_allclose(depth, measure_slowly(scene, (120, 160)), rtol=1e-4)
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_drawn_scenes_agree_with_the_oracle(self, seed):
+        scene = draw_scene(random.Random(seed))
+        depth, expected = render(scene, (60, 80)).depth, measure_slowly(scene, (60, 80))
+        # Float32 puts a ray that grazes an outline on either side of it; everything else agrees to rounding.
+        assert np.mean(np.abs(depth - expected) > 1e-4 * expected) < 0.002
+
+    def test_light_falls_off(self):
+        lamp = Light((2.0, 4.6, 1.5), (3.0, 3.0, 3.0))
+        image = render(make_scene(lights=(lamp,), noise=0.0, vignette=0.0), (120, 160)).image.astype(int)
+        assert image[50:70, 70:90].mean() > 1.2 * image[50:70, :10].mean()
+
+    def test_scene_without_lamps_or_bodies(self):
+        image = render(make_scene(lights=(), shades=()), (32, 48)).image
+        assert image.shape == (32, 48, 3)
+        assert 0 < image.mean() < 255
+
+
+class TestRooms:
+    def test_contract(self):
+        source = Rooms("validation", image_size=(48, 64))
+        image, depth = source[3]
+        assert len(source) == ROOMS_SIZES["validation"] == 48
+        assert (image.shape, image.dtype, depth.shape, depth.dtype) == ((48, 64, 3), np.uint8, (48, 64), np.float32)
+
+    def test_default_lengths(self):
+        assert {split: len(Rooms(split)) for split in ROOMS_SIZES} == {"train": 480, "validation": 48, "test": 96}
+
+    def test_same_arguments_give_the_same_sample(self):
+        first, second = Rooms(image_size=(48, 64), seed=3), Rooms(image_size=(48, 64), seed=3, num_samples=20)
+        second[5]  # what was read before must not matter
+        for index in (0, 7):
+            np.testing.assert_array_equal(first[index].image, second[index].image)
+            np.testing.assert_array_equal(first[index].depth, second[index].depth)
+
+    def test_negative_index_counts_from_the_end(self):
+        source = Rooms(image_size=(32, 32), num_samples=4)
+        np.testing.assert_array_equal(source[-1].depth, source[np.int64(3)].depth)
+
+    def test_splits_seeds_and_indices_differ(self):
+        depths = [
+            Rooms(split, image_size=(32, 48), seed=seed)[index].depth.tobytes()
+            for split in ROOMS_SIZES
+            for seed in (0, 1)
+            for index in range(4)
+        ]
+        assert len(set(depths)) == len(depths)
+
+    def test_threads_read_the_same(self):
+        source, results = Rooms(image_size=(48, 64)), {}
+
+        def read(index):
+            results[index] = source[index].image.tobytes()
+
+        threads = [threading.Thread(target=read, args=(index,)) for index in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results == {index: source[index].image.tobytes() for index in range(8)}
+
+    def test_another_size_shows_the_same_scene(self):
+        for index in range(6):
+            small = Rooms(image_size=(60, 80))[index]
+            large = Rooms(image_size=(180, 240))[index]
+            # With an odd factor, the middle of three pixels has the very ray of the small picture's pixel.
+            error = np.abs(large.depth[1::3, 1::3] / small.depth - 1)
+            assert np.mean(error > 1e-4) < 0.002  # rays that graze an outline
+            means = large.image.reshape(60, 3, 80, 3, 3).mean(axis=(1, 3))
+            assert np.abs(means - small.image).mean() < 12  # grey levels: noise of 5 at most, and texture detail
+
+    def test_other_shapes_are_crops_of_the_view(self):
+        wide, full = Rooms(image_size=(40, 160))[2].depth, Rooms(image_size=(120, 160))[2].depth
+        np.testing.assert_allclose(wide, full[40:80], rtol=1e-5)  # float32 picture coordinates differ in the last bit
+
+    def test_depth_range_without_holes(self):
+        means = []
+        for index in range(60):
+            depth = Rooms("test", image_size=(60, 80))[index].depth
+            assert depth.min() >= 0.5
+            assert depth.max() <= 10.0
+            means.append(depth.mean())
+        assert 2.3 < np.mean(means) < 3.5  # metres; 2.9 over 300 scenes
+        assert np.std(means) > 0.8  # 1.0 over 300 scenes
+
+    def test_pictures_vary(self):
+        images = [Rooms("test", image_size=(48, 64))[index].image for index in range(40)]
+        brightness = [image.mean() for image in images]
+        assert 85 < np.mean(brightness) < 150
+        assert np.std(brightness) > 12
+        assert np.mean([image.std() for image in images]) > 22  # 35 on average; a blank wall has little
+
+    def test_holes(self):
+        shares = []
+        for index in range(30):
+            whole = Rooms(image_size=(120, 160))[index]
+            holed = Rooms(image_size=(120, 160), holes=True)[index]
+            np.testing.assert_array_equal(whole.image, holed.image)
+            hole = holed.depth == 0
+            np.testing.assert_array_equal(holed.depth[~hole], whole.depth[~hole])
+            assert hole[0].all()  # the border strip
+            assert hole[:, 0].all()
+            shares.append(hole.mean())
+        assert whole.depth.min() > 0
+        assert 0.05 < np.mean(shares) < 0.25
+        assert 0.02 < min(shares) < max(shares) < 0.45
+
+    def test_shadow_lies_left_of_a_near_box_only(self):
+        box = Box((2.0, 2.2, 1.5), (0.2, 0.1, 0.2), 0.0, GREY)
+        sample = render(make_scene(boxes=(box,)), (240, 320))
+        holes = [punch_holes(sample, np.random.default_rng(seed)) == 0 for seed in range(12)]
+        always = np.all(holes, axis=0)[120]  # random holes do not stay over twelve draws
+        edges = np.flatnonzero(np.diff(sample.depth[120]))
+        assert always[edges[0] - 2 : edges[0] + 1].all()
+        assert not always[edges[1] + 1 : edges[1] + 4].any()
+
+    def test_speed(self):
+        source = Rooms()
+        source[0]  # paints the textures once per process
+        start = time.perf_counter()
+        for index in range(60):
+            source[index]
+        assert time.perf_counter() - start < 10  # takes 0.5 s on a free core
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"split": "val"}, ValueError, "'validation'.*split='val'"),
+        ({"image_size": (31, 64)}, ValueError, r"at least 32.*image_size=\(31, 64\)"),
+        ({"image_size": (64, 64, 3)}, ValueError, r"height, width.*image_size=\(64, 64, 3\)"),
+        ({"image_size": 64}, TypeError, "image_size=64"),
+        ({"image_size": (64.0, 64.0)}, TypeError, r"image_size=\(64.0, 64.0\)"),
+        ({"num_samples": -1}, ValueError, "num_samples=-1"),
+        ({"num_samples": 1.5}, TypeError, "num_samples=1.5"),
+        ({"seed": -2}, ValueError, "seed=-2"),
+        ({"seed": None}, TypeError, "seed=None"),
+    ],
+)
+def test_wrong_arguments(settings, error, message):
+    with pytest.raises(error, match=message):
+        Rooms(**settings)
+
+
+def test_index_out_of_range():
+    source = Rooms(num_samples=3)
+    for index in (3, -4):
+        with pytest.raises(IndexError, match=f"index={index}"):
+            source[index]
+    assert len(Rooms(num_samples=0)) == 0

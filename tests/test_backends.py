@@ -1,0 +1,66 @@
+"""The same model, loss and metrics on TensorFlow, JAX and PyTorch."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = """
+import sys
+import numpy as np, keras
+from densedepth_keras.losses import DepthLoss, depth_loss_terms
+from densedepth_keras.metrics.streaming import RMSE, AbsRel, Delta1
+from densedepth_keras.models import build_model
+from densedepth_keras.prediction import predict_depth
+
+folder, out = sys.argv[1:]
+given = np.load(f"{folder}/given.npz")
+model = build_model("mobilenet_v2", weights=None, decoder_filters=16)
+model.load_weights(f"{folder}/model.weights.h5")
+depth = keras.ops.convert_to_numpy(model(given["image"]))
+values = {"depth": depth, "resized": predict_depth(model, given["image"][0])}
+values["loss"] = float(DepthLoss()(given["true"], given["pred"]))
+values["terms"] = np.stack([keras.ops.convert_to_numpy(t) for t in depth_loss_terms(given["true"], given["pred"])])
+for metric in (RMSE(), AbsRel(), Delta1()):
+    metric.update_state(given["true"], given["pred"])
+    values[metric.name] = float(metric.result())
+np.savez(out, backend=keras.backend.backend(), **values)
+"""
+
+
+def _values(backend, folder):
+    out = folder / f"{backend}.npz"
+    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(np.load(out))
+
+
+@pytest.fixture(scope="module")
+def tensorflow_values(tmp_path_factory, small_model):
+    folder = tmp_path_factory.mktemp("backends")
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.3, 9.5, (2, 24, 30, 1)).astype("float32")
+    true[rng.random(true.shape) < 0.2] = 0
+    pred = rng.uniform(0.3, 9.5, true.shape).astype("float32")
+    np.savez(folder / "given.npz", image=rng.integers(0, 256, (2, 50, 67, 3), dtype=np.uint8), true=true, pred=pred)
+    small_model.save_weights(folder / "model.weights.h5")
+    return folder, _values("tensorflow", folder)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_backend_gives_the_tensorflow_values(backend, tensorflow_values):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed (a CPU build: pip install {backend}); its parity is NOT checked here")
+    folder, expected = tensorflow_values
+    values = _values(backend, folder)
+    assert values.pop("backend") == backend
+    for name, value in values.items():
+        # the issue's bound; metres, a loss and shares are all of order 1..10
+        np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-4, err_msg=name)

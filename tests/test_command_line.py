@@ -1,0 +1,84 @@
+"""train.py, evaluate.py and `densedepth`: help, speed of help, exit statuses, and the commands of the README."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from densedepth_keras import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def script(*arguments):
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["train.py", "evaluate.py"])
+def test_help_answers_in_under_a_second(name):
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = script(name, "--help")
+        seconds.append(time.perf_counter() - started)
+        assert done.returncode == 0
+        assert f"usage: {name} " in done.stdout
+    assert min(seconds) < 1.0  # the issue's bound; the best of three, for a loaded machine
+
+
+def test_help_explains_units():
+    assert "what one stored unit" in script("train.py", "--help").stdout
+
+
+@pytest.mark.parametrize("name", ["train.py", "evaluate.py"])
+def test_scripts_are_thin(name):
+    assert len((ROOT / name).read_text().splitlines()) <= 20
+
+
+def test_unknown_flag_and_choice_are_status_2():
+    for arguments in (["--learning-rat", "1"], ["--dataset", "nyu"], ["--epochs", "many"]):
+        done = script("train.py", *arguments)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_bad_value_is_status_2_before_keras_is_imported():
+    started = time.perf_counter()
+    done = script("train.py", "--max-depth", "0.01")
+    assert time.perf_counter() - started < 2.0
+    assert done.returncode == 2
+    assert done.stderr.startswith("train.py: error: `min_depth` must be positive and below `max_depth`")
+
+
+def test_traceback_flag_shows_where(capsys):
+    with pytest.raises(ValueError, match="max_depth"):
+        cli.main(["train", "--max-depth", "0.01", "--traceback"])
+
+
+def test_interrupt_is_status_130(monkeypatch, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_train", interrupt)
+    assert cli.main(["train"]) == 130
+    assert capsys.readouterr().err == "densedepth: interrupted\n"
+
+
+def documented_commands():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
+    joined = "\n".join(texts).replace("\\\n", " ")
+    return sorted(set(re.findall(r"^(?:\$ )?(?:python |)((?:train\.py|evaluate\.py|densedepth) .*)$", joined, re.M)))
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_documented_command_is_understood(line):
+    name, *arguments = line.split("#")[0].split()
+    options = arguments if name == "densedepth" else [name.removesuffix(".py"), *arguments]
+    assert cli._parser("densedepth").parse_args(options).command == options[0]
+
+
+def test_readme_has_commands_to_check():
+    assert len(documented_commands()) >= 5

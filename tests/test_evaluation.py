@@ -1,0 +1,224 @@
+"""Evaluation: numbers against an independent computation, files, memory, refusals."""
+
+import csv
+import json
+import math
+import weakref
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from densedepth_keras import cli, evaluation
+from densedepth_keras.config import EvaluationConfig, TrainConfig, write_json
+from densedepth_keras.data import load_dataset
+from densedepth_keras.data.sample import Sample
+from densedepth_keras.evaluation import evaluate, evaluate_checkpoint, newest_run
+from densedepth_keras.metrics import METRICS, functional
+from densedepth_keras.prediction import predict_depth
+
+
+@pytest.fixture
+def run(own_data, tmp_path, small_model):
+    """A run folder with an untrained model; what it answers can be computed by other means."""
+    folder = tmp_path / "runs" / "one"
+    folder.mkdir(parents=True)
+    small_model.save(folder / "model.keras")
+    config = TrainConfig(dataset="folder", data_dir=str(own_data), depth_unit="mm").resolved()
+    write_json(folder / "config.json", config.to_json())
+    np.save(folder / "mean_depth.npy", np.full((24, 32), 5.0, "float32"))
+    return folder
+
+
+def command(*arguments):
+    return cli.main(["evaluate", *map(str, arguments)])
+
+
+def test_numbers_are_those_of_a_plain_loop(own_data, small_model):
+    source = load_dataset("folder", "test", data_dir=own_data, depth_unit="mm")
+    report = evaluate(small_model, source, mean_depth=np.full((2, 2), 5.0), batch_size=2)
+    squares, rmses, baselines = [], [], []
+    for i in range(3):
+        image, depth = source[i]
+        error = predict_depth(small_model, image).astype(float) - depth
+        squares.append(error**2)
+        rmses.append(np.sqrt(np.mean(error**2)))
+        baselines.append(functional.rmse(depth, np.full_like(depth, 5.0)))
+    assert report.metrics["rmse"] == pytest.approx(np.mean(rmses), rel=1e-4)
+    assert report.metrics["rmse_pooled"] == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-4)
+    assert report.metrics["rmse"] < report.metrics["rmse_pooled"]
+    assert report.baseline["rmse"] == pytest.approx(np.mean(baselines))
+
+
+def test_files_and_their_schema(run, capsys):
+    assert command("--checkpoint", run) == 0
+    folder = run / "evaluation-folder-test-full"
+    assert {path.name for path in folder.iterdir()} == {"evaluation.json", "per_image.csv", "gallery.png"}
+    values = json.loads((folder / "evaluation.json").read_text())
+    assert set(values) == {"protocol", "num_images", "metrics", "baseline"}
+    assert set(values["metrics"]) == {"rmse_pooled", *METRICS}
+    assert values["num_images"] == 3
+    for key in ("name", "crop", "mask", "clip", "flip_average", "averaging", "num_pixels", "dataset", "split"):
+        assert key in values["protocol"]
+    rows = list(csv.DictReader((folder / "per_image.csv").open()))
+    assert len(rows) == 3
+    assert np.mean([float(row["rmse"]) for row in rows]) == pytest.approx(values["metrics"]["rmse"])
+    said = capsys.readouterr().out
+    assert f"{values['metrics']['rmse']:.4f} m    mean of the images' RMSE" in said
+    assert f"{values['metrics']['rmse_pooled']:.4f} m    pooled" in said
+    assert "protocol   full: crop none; mask 0 < depth m" in said
+    with Image.open(folder / "gallery.png") as picture:
+        assert min(picture.size) > 200
+    assert command("--checkpoint", run) == 0  # the same again replaces its own report
+
+
+def test_bare_checkpoint_is_the_newest_run(run, tmp_path, capsys):
+    older = tmp_path / "runs" / "zzz"
+    older.mkdir()
+    (older / "model.keras").write_bytes(b"old")
+    import os
+
+    os.utime(older / "model.keras", (1, 1))
+    assert newest_run(tmp_path / "runs") == run
+    assert command("--checkpoint", "--output-dir", tmp_path / "runs", "--output", tmp_path / "report") == 0
+    assert str(run) in capsys.readouterr().out
+    assert (tmp_path / "report" / "evaluation.json").exists()
+    assert command("--checkpoint", run, "--output", tmp_path / "report") == 2
+    assert "There is a report already" in capsys.readouterr().err
+
+
+def test_flip_average_and_split_are_used_and_said(run):
+    base = {"checkpoint": str(run), "split": "validation"}
+    plain = evaluate_checkpoint(EvaluationConfig(**base))
+    flipped = evaluate_checkpoint(EvaluationConfig(**base, flip_average=True))
+    assert plain.metrics["rmse"] != flipped.metrics["rmse"]
+    assert flipped.protocol["flip_average"] is True
+    assert plain.protocol["split"] == "validation"
+    assert (run / "evaluation-folder-validation-full-flip" / "evaluation.json").exists()
+
+
+class Made:
+    """Samples made on demand; counts how many images are alive at once."""
+
+    def __init__(self, count, depth=2.0, size=(32, 32)):
+        self.count, self.depth, self.size = count, depth, size
+        self.alive = self.most = 0
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        image = np.full((*self.size, 3), index % 250, np.uint8)
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(image, self._gone)
+        return Sample(image, np.full(self.size, self.depth, np.float32))
+
+    def _gone(self):
+        self.alive -= 1
+
+
+def test_memory_does_not_grow_with_the_images(small_model):
+    few, many = Made(40), Made(160)
+    for source in (few, many):
+        evaluate(small_model, source, batch_size=4)
+    assert many.most <= few.most <= 3 * 4 + 4 + evaluation.GALLERY
+
+
+def test_images_without_valid_pixels_are_left_out_and_said(small_model):
+    class Gaps(Made):
+        def __getitem__(self, index):
+            image, depth = super().__getitem__(index)
+            return Sample(image, depth * (index != 1))
+
+    report = evaluate(small_model, Gaps(3))
+    assert report.num_images == 2
+    assert report.protocol["images_without_valid_pixels"] == 1
+    with pytest.raises(ValueError, match="Not one of 2 images has a pixel that counts"):
+        evaluate(small_model, Made(2, depth=0.0))
+
+
+def test_predictions_are_clipped_to_the_model_s_range(small_model):
+    report = evaluate(small_model, Made(1, depth=50.0))
+    assert report.protocol["clip"] == [0.1, 10.0]
+    assert report.metrics["rmse"] >= 40.0
+
+
+def test_progress_is_told(small_model):
+    done = []
+    evaluate(small_model, Made(5), on_image=done.append)
+    assert done == [1, 2, 3, 4, 5]
+
+
+def test_real_frames_under_the_eigen_protocol(nyu_folder, small_model, tmp_path):
+    source = load_dataset("folder", "test", data_dir=nyu_folder, depth_unit="mm", limit=2)
+    mean = np.full((48, 64), 2.7, "float32")
+    report = evaluate(small_model, source, "eigen", mean_depth=mean)
+    depth = source[0].depth[45:471, 41:601]
+    assert report.rows[0]["pixels"] == np.count_nonzero((depth > 1e-3) & (depth < 10))
+    whole = np.concatenate([source[i].depth[45:471, 41:601].ravel() for i in range(2)]).astype(float)
+    assert report.baseline["rmse_pooled"] == pytest.approx(math.sqrt(np.mean((whole - 2.7) ** 2)), rel=1e-6)
+
+
+def test_model_without_a_run_needs_a_data_set(run, own_data, tmp_path, capsys):
+    alone = tmp_path / "alone.keras"
+    alone.write_bytes((run / "model.keras").read_bytes())
+    assert command("--checkpoint", alone) == 2
+    assert "`dataset` must be given" in capsys.readouterr().err
+    assert command("--checkpoint", alone, "--dataset", "folder", "--data-dir", own_data, "--depth-unit", "mm") == 0
+    assert "baseline" not in json.loads((tmp_path / "evaluation-folder-test-full/evaluation.json").read_text())
+
+
+def _spoil(run, kind):
+    if kind == "no model":
+        (run / "model.keras").unlink()
+    elif kind == "broken model":
+        (run / "model.keras").write_bytes((run / "model.keras").read_bytes()[:1000])
+    elif kind == "broken config":
+        (run / "config.json").write_text("{")
+    elif kind == "foreign config":
+        (run / "config.json").write_text('{"dataset": "imagenet"}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("no model", "No model there"),
+        ("broken model", "Not a model that Keras can load"),
+        ("broken config", "Not the config.json of a run"),
+        ("foreign config", "dataset='imagenet'"),
+    ],
+)
+def test_spoilt_run_folders(run, kind, message, capsys):
+    _spoil(run, kind)
+    assert command("--checkpoint", run) == 2
+    assert message in capsys.readouterr().err
+    assert not list(run.glob("evaluation*"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--protocol", "eigen"], "Protocol 'eigen' is defined on 640x480 frames"),
+        (["--data-dir", "/nowhere"], "not a folder"),
+        (["--batch-size", "0"], "batch_size=0"),
+        (["--dataset", "nyu-labeled"], "`data_dir` must say where"),
+    ],
+)
+def test_bad_flags(run, more, message, capsys):
+    assert command("--checkpoint", run, *more) == 2
+    assert message in capsys.readouterr().err
+    assert not list(run.glob("evaluation*"))
+
+
+def test_no_run_yet(tmp_path, capsys):
+    assert command("--checkpoint", "--output-dir", tmp_path) == 2
+    assert "No run below" in capsys.readouterr().err
+
+
+def test_broken_row_in_the_middle_leaves_no_report(run, own_data, capsys):
+    path = own_data / "test" / "2_depth.png"
+    path.write_bytes(path.read_bytes()[:100])
+    assert command("--checkpoint", run) == 2
+    assert "Row 4 of test.csv" in capsys.readouterr().err
+    assert not list(run.glob("evaluation*"))

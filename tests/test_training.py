@@ -1,0 +1,229 @@
+"""A whole small run on own data: what it leaves behind, and what it refuses."""
+
+import csv
+import json
+import re
+import resource
+import signal
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import write_pairs
+from densedepth_keras import cli, training
+from densedepth_keras.config import TrainConfig
+from densedepth_keras.data import load_dataset
+from densedepth_keras.losses import DepthLoss
+from densedepth_keras.models import build_model
+
+SMALL = ["--encoder", "mobilenet_v2", "--encoder-weights", "none", "--decoder-filters", "16", "--image-size", "32", "48"]
+
+
+def flags(data, runs, *more):
+    where = ["--dataset", "folder", "--data-dir", str(data), "--depth-unit", "mm", "--output-dir", str(runs)]
+    return ["train", *where, *SMALL, *more]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two epochs on six pairs; returns the run folder."""
+    folder = tmp_path_factory.mktemp("run")
+    for seed, (split, count) in enumerate((("train", 6), ("validation", 3), ("test", 3))):
+        write_pairs(folder / "data", split, count, seed=seed)
+    arguments = flags(folder / "data", folder / "runs", "--epochs", "2", "--freeze-encoder", "--augment", "--name", "a")
+    assert cli.main(arguments) == 0
+    return folder / "runs" / "a"
+
+
+def test_run_folder_holds_everything(run):
+    names = {path.name for path in run.iterdir()}
+    expected = {"config.json", "model.keras", "history.csv", "mean_depth.npy", "loss_curves.png", "samples.png"}
+    assert names == expected
+    for name in ("loss_curves.png", "samples.png"):
+        with Image.open(run / name) as picture:
+            assert min(picture.size) > 200
+
+
+def test_config_json_repeats_the_run(run):
+    values = json.loads((run / "config.json").read_text())
+    config = TrainConfig.from_json(values)
+    assert (config.encoder, config.freeze_encoder, config.image_size, config.epochs) == ("mobilenet_v2", True, (32, 48), 2)
+    assert values["versions"]["keras"] == keras.__version__
+    assert values["encoder_start"] == "none"
+    assert set(values) >= {"git_commit", "backend", "parameters"}
+
+
+def test_history_has_a_line_per_epoch_and_the_best_model_is_kept(run):
+    rows = list(csv.DictReader((run / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "rmse", "abs_rel", "delta1", "val_loss", "val_rmse"} <= set(rows[0])
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    values = json.loads((run / "config.json").read_text())
+    source = load_dataset("folder", "validation", data_dir=values["data_dir"], depth_unit="mm")
+    line = training.Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=3)
+    images, depths = line.batch(0, range(3))
+    error = np.clip(model.predict_on_batch(images), 0.1, 10) - depths
+    best = min(float(row["val_rmse"]) for row in rows)
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(best, rel=1e-4)  # float32 sums
+
+
+def test_mean_depth_is_that_of_the_training_split(run):
+    values = json.loads((run / "config.json").read_text())
+    source = load_dataset("folder", "train", data_dir=values["data_dir"], depth_unit="mm")
+    mean = np.load(run / "mean_depth.npy")
+    assert mean.shape == (16, 24)
+    # 48 rows make 16: every new row is the mean of three
+    expected = np.mean([source[i].depth for i in range(6)], axis=0).reshape(16, 3, 64).mean(1)
+    np.testing.assert_allclose(mean.mean(1), expected.mean(1), rtol=1e-4)
+
+
+def test_existing_run_folder_is_left_alone(run, capsys):
+    values = json.loads((run / "config.json").read_text())
+    before = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
+    assert cli.main(flags(values["data_dir"], run.parent, "--epochs", "1", "--name", "a")) == 2
+    assert "The run folder exists" in capsys.readouterr().err
+    assert {path.name: path.stat().st_mtime_ns for path in run.iterdir()} == before
+
+
+def _break_row(data, split):
+    path = data / split / "1_depth.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _colour(data):
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(data / "train" / "1_depth.png")
+
+
+def _other_size(data):
+    Image.fromarray(np.ones((40, 64), np.uint16)).save(data / "train" / "1_depth.png")
+
+
+BAD_DATA = {
+    "row that points nowhere": (lambda d: (d / "train/1.png").unlink(), r"Row 3 of train\.csv: no such file.*1\.png"),
+    "broken depth": (lambda d: _break_row(d, "train"), r"Row 3 of train\.csv.*cannot be decoded.*1_depth\.png"),
+    "broken validation": (lambda d: _break_row(d, "validation"), r"Row 3 of validation\.csv.*1_depth\.png"),
+    "colour": (_colour, r"Row 3 of train\.csv: depth is a 3-channel 8-bit picture"),
+    "other size": (_other_size, r"Row 3 of train\.csv: image and depth must have one size.*64x48.*64x40"),
+    "empty split": (lambda d: (d / "validation.csv").write_text("image,depth\n"), r"split is empty.*validation\.csv"),
+    "no split": (lambda d: (d / "validation.csv").unlink(), r"No 'validation' split"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DATA)
+def test_bad_data_is_one_message_and_no_run_folder(kind, own_data, tmp_path, capsys):
+    spoil, message = BAD_DATA[kind]
+    spoil(own_data)
+    assert cli.main(flags(own_data, tmp_path / "runs")) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert error.count("error:") == 1
+    assert re.search(message, error), error
+    assert not (tmp_path / "runs").exists()
+
+
+BAD_FLAGS = {
+    "wrong unit": (["--depth-unit", "m"], "a thousand times too large"),
+    "no unit": (["--depth-unit", "furlong"], "depth_unit='furlong'"),
+    "unknown encoder": (["--encoder", "mobilnet_v2"], "Did you mean 'mobilenet_v2'?"),
+    "missing weights": (["--encoder-weights", "nowhere.h5"], "weights='nowhere.h5'"),
+    "tiny image": (["--image-size", "16", "16"], "image_size=(16, 16)"),
+    "range": (["--min-depth", "20"], "min_depth=20.0, max_depth=10.0"),
+    "no data": (["--data-dir", "/nowhere"], "not a folder"),
+    "rooms with a folder": (["--dataset", "rooms"], "`depth_unit` belongs to 'folder'"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FLAGS)
+def test_bad_flags_are_one_message_and_no_run_folder(kind, own_data, tmp_path, capsys):
+    more, message = BAD_FLAGS[kind]
+    assert cli.main(flags(own_data, tmp_path / "runs", *more)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_imagenet_weights_that_cannot_be_had_are_an_error_on_real_data(own_data, tmp_path, capsys, monkeypatch):
+    def refuse(**arguments):
+        raise FileNotFoundError("no weights") if arguments["weights"] else AssertionError("must not go on")
+
+    monkeypatch.setattr(training, "build_model", refuse)
+    assert cli.main(flags(own_data, tmp_path / "runs", "--encoder-weights", "imagenet")) == 2
+    assert "no weights" in capsys.readouterr().err
+
+
+def test_rooms_go_on_from_random_weights_with_a_warning(monkeypatch):
+    real = build_model
+
+    def refuse(**arguments):
+        if arguments["weights"]:
+            raise FileNotFoundError("put the file THERE")
+        return real(**arguments)
+
+    monkeypatch.setattr(training, "build_model", refuse)
+    config = TrainConfig(encoder="mobilenet_v2", decoder_filters=16, freeze_encoder=True, image_size=(32, 48)).resolved()
+    source = load_dataset("rooms", "train", limit=4)
+    line = training.Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=2)
+    said = []
+    _, start = training._build(config, line, said.append)
+    assert start.startswith("random")
+    assert "WARNING" in said[0]
+    assert "put the file THERE" in said[0]
+    assert "--freeze-encoder" in said[0]
+
+
+def test_full_disk_keeps_the_last_good_model(tmp_path, small_model):
+    """A file size limit makes writing fail as a full disk does: in the middle."""
+    best = training._BestModel(tmp_path / "model.keras")
+    best.set_model(small_model)
+    best.on_epoch_end(0, {"val_rmse": 2.0})
+    good = (tmp_path / "model.keras").read_bytes()
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(good) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"could not be saved as .*model\.keras"):
+            best.on_epoch_end(1, {"val_rmse": 1.0})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    assert (tmp_path / "model.keras").read_bytes() == good
+
+
+def test_only_a_better_model_is_saved(tmp_path, small_model):
+    best = training._BestModel(tmp_path / "model.keras")
+    best.set_model(small_model)
+    for epoch, value in enumerate([float("nan"), 2.0, 3.0]):
+        best.on_epoch_end(epoch, {"val_rmse": value})
+    assert (best.best, best.best_epoch) == (2.0, 2)
+
+
+def test_failed_run_takes_its_folder_away(tmp_path):
+    with pytest.raises(RuntimeError), training._new_folder(tmp_path / "runs" / "a") as _:
+        raise RuntimeError
+    assert not (tmp_path / "runs" / "a").exists()
+    with pytest.raises(RuntimeError), training._new_folder(tmp_path / "runs" / "b") as _:
+        (tmp_path / "runs" / "b" / "model.keras").write_text("good")
+        raise RuntimeError
+    assert (tmp_path / "runs" / "b" / "model.keras").exists()
+
+
+def test_one_batch_is_learnt_by_heart():
+    """Loss, metrics and gradient fit together: two rendered rooms can be memorised."""
+    from densedepth_keras.metrics.streaming import RMSE
+    from densedepth_keras.models.encoders import calibrate_batch_norm
+
+    keras.utils.set_random_seed(0)
+    source = load_dataset("rooms", "train")
+    line = training.Pipeline(source, image_size=(64, 96), depth_size=(32, 48), batch_size=2)
+    images, depths = line.batch(0, [0, 1])
+    model = build_model("mobilenet_v2", weights=None, decoder_filters=128, image_size=(64, 96))
+    calibrate_batch_norm(model, images)
+    model.compile(keras.optimizers.Adam(1e-3), loss=DepthLoss(), metrics=[RMSE()])
+    first = model.train_on_batch(images, depths, return_dict=True)
+    for _ in range(60):
+        last = model.train_on_batch(images, depths, return_dict=True)
+        model.reset_metrics()
+    assert last["loss"] < 0.5 * first["loss"]
