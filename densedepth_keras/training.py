@@ -25,6 +25,9 @@ from densedepth_keras.models import build_model
 from densedepth_keras.models.encoders import calibrate_batch_norm, encoder_spec
 from densedepth_keras.plots import plot_loss_curves, plot_samples
 
+CALIBRATION_IMAGES = 64
+"""How many training images set the batch statistics of an encoder that starts from random weights."""
+
 SAMPLES = 5
 """Rows of samples.png: validation images, evenly spaced."""
 
@@ -113,7 +116,7 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     model, encoder_start = _build(config, pipelines[0], announce)
     announce(_headline(config, model, train_source, validation_source, facts))
     model.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate, amsgrad=True),
+        optimizer=keras.optimizers.Adam(_learning_rate(config, pipelines[0].steps_per_epoch), amsgrad=True),
         loss=DepthLoss(config.depth_weight, min_depth=config.min_depth, max_depth=config.max_depth),
         metrics=[
             metric(config.min_depth, config.max_depth)
@@ -192,16 +195,23 @@ def _build(config, pipeline, announce):
             raise
         reason = str(error)
     model = build_model(weights=None, **{**arguments, "freeze_encoder": False})
-    images, _ = pipeline.batch(0, pipeline.order(0)[:64])
+    images, _ = pipeline.batch(0, pipeline.order(0)[:CALIBRATION_IMAGES])
     calibrate_batch_norm(model, images)
     meaning = (
-        "--freeze-encoder therefore means here: the encoder's batch statistics are measured once on training images\n"
-        "and kept fixed, while its weights are trained; frozen random features learn less in the same time."
+        "--freeze-encoder therefore freezes nothing: the encoder is trained with the rest, because random features\n"
+        "that stay as they are learn far less in the same time."
         if config.freeze_encoder
-        else "Its batch statistics are measured once on training images and kept fixed."
+        else "It is trained with the rest."
     )
     announce(RANDOM_WEIGHTS_WARNING.format(reason=reason, meaning=meaning))
-    return model, "random: ImageNet weights could not be downloaded; trained with fixed batch statistics"
+    return model, "random, trained: ImageNet weights could not be downloaded"
+
+
+def _learning_rate(config, steps_per_epoch):
+    if config.schedule == "constant":
+        return config.learning_rate
+    steps = config.epochs * steps_per_epoch
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.01)
 
 
 def _source(config, split):

@@ -70,7 +70,7 @@ def test_interrupt_is_status_130(monkeypatch, capsys):
 def documented_commands():
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
     joined = "\n".join(texts).replace("\\\n", " ")
-    return sorted(set(re.findall(r"^(?:\$ )?(?:python |)((?:train\.py|evaluate\.py|densedepth) .*)$", joined, re.M)))
+    return sorted({a or b for a, b in re.findall(r"^(?:python ((?:train|evaluate)\.py .*)|(densedepth .*))$", joined, re.M)})
 
 
 @pytest.mark.parametrize("line", documented_commands())

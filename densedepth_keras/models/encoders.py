@@ -98,23 +98,24 @@ def encoder_spec(encoder: str) -> EncoderSpec:
     raise ValueError(f"Unknown backbone. Expected one of: {names}. Received: encoder={encoder!r}.{hint}")
 
 
-def calibrate_batch_norm(model: keras.Model, images) -> None:
-    """Sets every BatchNormalization layer's statistics to those of the given images, then fixes them.
+def calibrate_batch_norm(model: keras.Model, images, momentum: float = 0.9) -> None:
+    """Sets every BatchNormalization layer's statistics to those of the given images.
 
     For an encoder without pretrained weights: its untouched statistics (mean 0, variance 1) let signals fade over a
-    hundred layers, and running averages need thousands of steps to settle. One forward pass settles them.
+    hundred layers, and keras.applications' momentum of 0.99 or 0.999 needs thousands of steps to forget them, which a
+    short run does not have.
 
     Args:
-        model: any model; its statistics and the `trainable` of its BatchNormalization layers change.
+        model: any model; its statistics change, and the momentum of its BatchNormalization layers.
         images: uint8 or float `(B, H, W, 3)`, RGB 0..255; a few dozen.
+        momentum: of the running averages from here on.
     """
     layers = batch_norm_layers(model)
-    momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0  # the running average becomes the batch's own value
     model(images, training=True)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum, layer.trainable = momentum, False
+    for layer in layers:
+        layer.momentum = momentum
 
 
 def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
