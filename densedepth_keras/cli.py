@@ -1,9 +1,11 @@
 """The command line: `densedepth train` and `densedepth evaluate`, also behind train.py and evaluate.py."""
 
 import argparse
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from densedepth_keras.config import EvaluationConfig, TrainConfig, add_flags
 
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     except (ValueError, TypeError, OSError, ImportError) as error:
         if show_traceback:
             raise
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        hint = " (`make test` sets up .venv with all that is needed)" if isinstance(error, ModuleNotFoundError) else ""
+        print(f"{prog}: error: {error}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
@@ -53,7 +56,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
 
 
 def script(command: str) -> int:
-    """`python train.py ...` and `python evaluate.py ...`: one command without naming it."""
+    """`python train.py ...` and `python evaluate.py ...`: one command without naming it.
+
+    Called by a Python without Keras, it goes on in the environment that `make` has made beside the script, if there is
+    one: so the commands work right after `make train`, activated or not.
+    """
+    environment = Path(sys.argv[0]).resolve().parent / ".venv" / "bin" / "python"
+    if importlib.util.find_spec("keras") is None and environment.exists() and sys.executable != str(environment):
+        print(f"{os.path.basename(sys.argv[0])}: going on with {environment}", file=sys.stderr, flush=True)
+        os.execv(environment, [str(environment), *sys.argv])
     return main([command, *sys.argv[1:]], prog=os.path.basename(sys.argv[0]))
 
 

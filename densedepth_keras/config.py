@@ -14,17 +14,24 @@ from typing import Any, Self
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, MIN_IMAGE_SIDE, check_range
 from densedepth_keras.protocols import PROTOCOLS
 
-_PAPER = {"image_size": (480, 640), "batch_size": 4, "epochs": 20, "learning_rate": 1e-4, "schedule": "constant"}
-_QUICK = {"image_size": (48, 64), "batch_size": 8, "epochs": 12, "learning_rate": 1e-3, "schedule": "cosine"}
-DEFAULTS = MappingProxyType(
-    {
-        # A demonstration that two CPU cores finish in minutes; the narrow decoder is part of that.
-        "rooms": {**_QUICK, "decoder_filters": 256},
-        "folder": _PAPER,
-        "nyu-labeled": _PAPER,
-    }
-)
-"""What a flag that is not given means, per data set."""
+_PAPER = {
+    "image_size": (480, 640),
+    "decoder_filters": None,
+    "batch_size": 4,
+    "epochs": 20,
+    "learning_rate": 1e-4,
+    "schedule": "constant",
+}
+_QUICK = {
+    "image_size": (48, 64),
+    "decoder_filters": 256,
+    "batch_size": 8,
+    "epochs": 12,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+}
+DEFAULTS = MappingProxyType({"rooms": _QUICK, "folder": _PAPER, "nyu-labeled": _PAPER})
+"""What a flag that is not given means, per data set. Rooms is a demonstration that two CPU cores finish in minutes."""
 
 CONFIG_FILE, MODEL_FILE, MEAN_FILE, HISTORY_FILE = "config.json", "model.keras", "mean_depth.npy", "history.csv"
 """What a run folder holds, beside pictures: settings, best model, mean training depth, one line per epoch."""
@@ -62,9 +69,7 @@ class TrainConfig:
         metavar="imagenet|none|PATH",
     )
     freeze_encoder: bool = _flag("keep the encoder's weights and batch statistics as they are", False)
-    decoder_filters: int | None = _flag(
-        "channels the decoder starts with; default: the encoder's own", type=int, metavar="N"
-    )
+    decoder_filters: int | None = _flag("channels the decoder starts with, a multiple of 16", type=int, metavar="N")
     augment: bool = _flag("mirror images and permute their colour channels, each with p 0.5", False)
     image_size: tuple[int, int] | None = _flag(
         "size of the images the network sees, pixels, 32 or more a side", type=int, nargs=2, metavar=("H", "W")
@@ -157,6 +162,8 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
         text = options.pop("help")
         if item.default not in (None, False):
             text += f" (default: {item.default})"
+        elif config_class is TrainConfig and item.name in DEFAULTS["rooms"]:
+            text += " (default: {}; rooms: {})".format(*(_shown(DEFAULTS[d][item.name]) for d in ("folder", "rooms")))
         if item.type is bool:
             options["action"] = "store_true"
         parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=item.default, **options)
@@ -173,6 +180,12 @@ def write_json(path: str | os.PathLike, values: dict[str, Any]) -> None:
     finally:
         if os.path.exists(side):
             os.unlink(side)
+
+
+def _shown(value):
+    if value is None:
+        return "the encoder's own"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _is_folder_name(name):

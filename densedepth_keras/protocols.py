@@ -36,9 +36,10 @@ class Protocol(NamedTuple):
         if self.crop is None:
             return valid
         if depth.shape != (self.crop.height, self.crop.width):
+            crop, height, width = self.crop, *depth.shape
             raise ValueError(
-                f"Protocol {self.name!r} is defined on {self.crop.width}x{self.crop.height} frames; use "
-                f"--protocol full for others. Received: ground truth of {depth.shape[1]}x{depth.shape[0]} (width x height)"
+                f"Protocol {self.name!r} is defined on {crop.width}x{crop.height} frames; use --protocol full for "
+                f"others. Received: ground truth of {width}x{height} (width x height)"
             )
         valid[: self.crop.top], valid[self.crop.bottom :] = False, False
         valid[:, : self.crop.left], valid[:, self.crop.right :] = False, False
@@ -52,4 +53,4 @@ PROTOCOLS = MappingProxyType(
         "full": Protocol("full", None, 0.0, False, "every measured pixel; Krishna & Beura, equation 5"),
     }
 )
-"""Name -> Protocol. Read-only. The reference masks nothing; `densedepth` leaves out holes: they have no truth to miss."""
+"""Name -> Protocol. Read-only. The reference masks nothing; here `densedepth` leaves out holes, which have no truth."""

@@ -99,24 +99,26 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     keras.utils.set_random_seed(config.seed)
     train_source, validation_source = (_source(config, split) for split in ("train", "validation"))
     depth_size = _output_size(config.image_size)
-    facts = survey(train_source, depth_size, config.min_depth, config.max_depth)
-    survey(validation_source, depth_size, config.min_depth, config.max_depth)
-    pipelines = [
+    training, validation = (
         Pipeline(
             source,
             image_size=config.image_size,
             depth_size=depth_size,
             batch_size=config.batch_size,
-            shuffle=training,
-            augment=augment_as_paper if training and config.augment else None,
+            shuffle=is_training,
+            augment=augment_as_paper if is_training and config.augment else None,
             seed=config.seed,
         )
-        for source, training in ((train_source, True), (validation_source, False))
-    ]
-    model, encoder_start = _build(config, pipelines[0], announce)
+        for source, is_training in ((train_source, True), (validation_source, False))
+    )
+    facts, _ = (
+        survey(pipeline.read, len(pipeline.source), config.min_depth, config.max_depth)
+        for pipeline in (training, validation)
+    )
+    model, encoder_start = _build(config, training, announce)
     announce(_headline(config, model, train_source, validation_source, facts))
     model.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(config, pipelines[0].steps_per_epoch), amsgrad=True),
+        optimizer=keras.optimizers.Adam(_learning_rate(config, training.steps_per_epoch), amsgrad=True),
         loss=DepthLoss(config.depth_weight, min_depth=config.min_depth, max_depth=config.max_depth),
         metrics=[
             metric(config.min_depth, config.max_depth)
@@ -127,11 +129,10 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
         facts_of_run = {"encoder_start": encoder_start, "parameters": model.count_params(), **_provenance()}
         write_json(folder / CONFIG_FILE, {**config.to_json(), **facts_of_run})
         np.save(folder / MEAN_FILE, facts.mean_depth)
-        return _fit(model, pipelines, config, folder, facts)
+        return _fit(model, training, validation, config, folder, facts)
 
 
-def _fit(model, pipelines, config, folder, facts) -> Run:
-    training, validation = pipelines
+def _fit(model, training, validation, config, folder, facts) -> Run:
     best = _BestModel(folder / MODEL_FILE)
     started = time.perf_counter()
     try:
@@ -145,7 +146,7 @@ def _fit(model, pipelines, config, folder, facts) -> Run:
             verbose=1 if os.isatty(1) else 2,
         ).history
     except Exception:
-        for pipeline in pipelines:
+        for pipeline in (training, validation):
             if pipeline.error is not None:
                 raise pipeline.error from None
         raise
@@ -163,9 +164,13 @@ def _draw(model, folder, history, validation, config, facts):
     if len(history["loss"]) == len(history["val_loss"]):
         plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(validation, config, facts))
     model.load_weights(folder / MODEL_FILE)
-    images, depths = validation.batch(0, np.linspace(0, len(validation.source) - 1, SAMPLES).round())
+    images, depths = validation.batch(0, _evenly(len(validation.source), SAMPLES))
     predictions = np.clip(model.predict_on_batch(images), config.min_depth, config.max_depth)
     plot_samples(folder / "samples.png", images, depths[..., 0], predictions[..., 0], max_depth=config.max_depth)
+
+
+def _evenly(count, most):
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
 def _baseline_rmse(validation: Pipeline, config, facts: Survey) -> float:
@@ -187,24 +192,28 @@ def _build(config, pipeline, announce):
         "max_depth": config.max_depth,
         "image_size": config.image_size,
     }
-    weights = None if config.encoder_weights == "none" else config.encoder_weights
-    try:
-        return build_model(weights=weights, **arguments), config.encoder_weights
-    except FileNotFoundError as error:
-        if config.dataset != "rooms" or weights != "imagenet":
-            raise
-        reason = str(error)
-    model = build_model(weights=None, **{**arguments, "freeze_encoder": False})
+    weights, start = (None if config.encoder_weights == "none" else config.encoder_weights), config.encoder_weights
+    if weights is not None:
+        try:
+            return build_model(weights=weights, **arguments), start
+        except FileNotFoundError as error:
+            if config.dataset != "rooms" or weights != "imagenet":
+                raise
+            announce(RANDOM_WEIGHTS_WARNING.format(reason=error, meaning=_random_meaning(config)))
+            start = "none: the ImageNet weights could not be downloaded"
+    model = build_model(weights=None, **arguments)
     images, _ = pipeline.batch(0, pipeline.order(0)[:CALIBRATION_IMAGES])
     calibrate_batch_norm(model, images)
-    meaning = (
-        "--freeze-encoder therefore freezes nothing: the encoder is trained with the rest, because random features\n"
-        "that stay as they are learn far less in the same time."
-        if config.freeze_encoder
-        else "It is trained with the rest."
-    )
-    announce(RANDOM_WEIGHTS_WARNING.format(reason=reason, meaning=meaning))
-    return model, "random, trained: ImageNet weights could not be downloaded"
+    return model, start
+
+
+def _random_meaning(config):
+    if config.freeze_encoder:
+        return (
+            "--freeze-encoder therefore keeps RANDOM features fixed (their batch statistics set on training images)\n"
+            "and trains the decoder alone: in the few minutes of this run that learns more than training all of it."
+        )
+    return "It is trained together with the decoder."
 
 
 def _learning_rate(config, steps_per_epoch):

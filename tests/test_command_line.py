@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def script(*arguments):
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @pytest.mark.parametrize("name", ["train.py", "evaluate.py"])
@@ -70,7 +72,9 @@ def test_interrupt_is_status_130(monkeypatch, capsys):
 def documented_commands():
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
     joined = "\n".join(texts).replace("\\\n", " ")
-    return sorted({a or b for a, b in re.findall(r"^(?:python ((?:train|evaluate)\.py .*)|(densedepth .*))$", joined, re.M)})
+    return sorted(
+        {a or b for a, b in re.findall(r"^(?:python ((?:train|evaluate)\.py .*)|(densedepth .*))$", joined, re.M)}
+    )
 
 
 @pytest.mark.parametrize("line", documented_commands())

@@ -9,16 +9,26 @@ import signal
 import keras
 import numpy as np
 import pytest
+from conftest import write_pairs
 from PIL import Image
 
-from conftest import write_pairs
 from densedepth_keras import cli, training
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import build_model
 
-SMALL = ["--encoder", "mobilenet_v2", "--encoder-weights", "none", "--decoder-filters", "16", "--image-size", "32", "48"]
+SMALL = [
+    "--encoder",
+    "mobilenet_v2",
+    "--encoder-weights",
+    "none",
+    "--decoder-filters",
+    "16",
+    "--image-size",
+    "32",
+    "48",
+]
 
 
 def flags(data, runs, *more):
@@ -49,7 +59,12 @@ def test_run_folder_holds_everything(run):
 def test_config_json_repeats_the_run(run):
     values = json.loads((run / "config.json").read_text())
     config = TrainConfig.from_json(values)
-    assert (config.encoder, config.freeze_encoder, config.image_size, config.epochs) == ("mobilenet_v2", True, (32, 48), 2)
+    assert (config.encoder, config.freeze_encoder, config.image_size, config.epochs) == (
+        "mobilenet_v2",
+        True,
+        (32, 48),
+        2,
+    )
     assert values["versions"]["keras"] == keras.__version__
     assert values["encoder_start"] == "none"
     assert set(values) >= {"git_commit", "backend", "parameters"}
@@ -162,12 +177,15 @@ def test_rooms_go_on_from_random_weights_with_a_warning(monkeypatch):
         return real(**arguments)
 
     monkeypatch.setattr(training, "build_model", refuse)
-    config = TrainConfig(encoder="mobilenet_v2", decoder_filters=16, freeze_encoder=True, image_size=(32, 48)).resolved()
+    config = TrainConfig(
+        encoder="mobilenet_v2", decoder_filters=16, freeze_encoder=True, image_size=(32, 48)
+    ).resolved()
     source = load_dataset("rooms", "train", limit=4)
     line = training.Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=2)
     said = []
-    _, start = training._build(config, line, said.append)
-    assert start.startswith("random")
+    model, start = training._build(config, line, said.append)
+    assert not model.get_layer("encoder").trainable
+    assert start == "none: the ImageNet weights could not be downloaded"
     assert "WARNING" in said[0]
     assert "put the file THERE" in said[0]
     assert "--freeze-encoder" in said[0]
@@ -199,14 +217,19 @@ def test_only_a_better_model_is_saved(tmp_path, small_model):
     assert (best.best, best.best_epoch) == (2.0, 2)
 
 
-def test_failed_run_takes_its_folder_away(tmp_path):
-    with pytest.raises(RuntimeError), training._new_folder(tmp_path / "runs" / "a") as _:
-        raise RuntimeError
-    assert not (tmp_path / "runs" / "a").exists()
-    with pytest.raises(RuntimeError), training._new_folder(tmp_path / "runs" / "b") as _:
-        (tmp_path / "runs" / "b" / "model.keras").write_text("good")
-        raise RuntimeError
-    assert (tmp_path / "runs" / "b" / "model.keras").exists()
+@pytest.mark.parametrize("saved", [False, True])
+def test_failed_run_takes_its_folder_away_unless_a_model_is_in_it(tmp_path, saved):
+    folder = tmp_path / "runs" / "a"
+
+    def fail():
+        with training._new_folder(folder):
+            if saved:
+                (folder / "model.keras").write_text("good")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert folder.exists() == saved
 
 
 def test_one_batch_is_learnt_by_heart():

@@ -1,13 +1,13 @@
 """What is looked at before a run starts."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from densedepth_keras.data.resize import resize_depth
-from densedepth_keras.data.sample import Source
+from densedepth_keras.data.sample import Sample
 from densedepth_keras.depth import in_range
 
 SURVEY_SAMPLES = 1000
@@ -44,12 +44,12 @@ class Survey(NamedTuple):
     samples: int
 
 
-def survey(source: Source, depth_size: tuple[int, int], min_depth: float, max_depth: float) -> Survey:
-    """Reads the samples (of a large source, `SURVEY_SAMPLES` evenly spaced ones) and sums up their depth.
+def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_depth: float) -> Survey:
+    """Reads samples in full (of many, `SURVEY_SAMPLES` evenly spaced ones) and sums up their depth.
 
     Args:
-        source: what to read.
-        depth_size: `(height, width)` of the mean map.
+        read: `Pipeline.read`, or any function from index to a Sample; all depths of one size.
+        count: how many samples there are.
         min_depth: metres.
         max_depth: metres.
 
@@ -57,16 +57,12 @@ def survey(source: Source, depth_size: tuple[int, int], min_depth: float, max_de
         ValueError: a sample that cannot be read, or fewer than `LEAST_VALID_SHARE` of the depths inside the range,
             which is almost always a wrong unit; the message proposes the right one.
     """
-    count = min(len(source), SURVEY_SAMPLES)
-    indices = np.linspace(0, len(source) - 1, count).round().astype(int)
-    total, seen, measured, medians = np.zeros(depth_size), np.zeros(depth_size), 0, []
-
-    def read(index):
-        return resize_depth(source[int(index)].depth, depth_size)
-
+    indices = np.linspace(0, count - 1, min(count, SURVEY_SAMPLES)).round().astype(int).tolist()
+    shape = read(0).depth.shape
+    total, seen, measured, medians = np.zeros(shape), np.zeros(shape), 0, []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start in range(0, count, 64):  # bounded, so that memory does not grow with the source
-            for depth in threads.map(read, indices[start : start + 64]):
+        for start in range(0, len(indices), 64):  # bounded, so that memory does not grow with the source
+            for _, depth in threads.map(read, indices[start : start + 64]):
                 valid = in_range(depth, min_depth, max_depth)
                 total += np.where(valid, depth, 0)
                 seen += valid
@@ -76,7 +72,9 @@ def survey(source: Source, depth_size: tuple[int, int], min_depth: float, max_de
     if seen.sum() < LEAST_VALID_SHARE * measured or not measured:
         raise ValueError(_out_of_range(medians, seen.sum() / max(measured, 1), min_depth, max_depth))
     mean = np.where(seen > 0, total / np.maximum(seen, 1), total.sum() / seen.sum())
-    return Survey(mean.astype(np.float32), measured / seen.size / count, float(seen.sum() / measured), count)
+    return Survey(
+        mean.astype(np.float32), measured / seen.size / len(indices), float(seen.sum() / measured), len(indices)
+    )
 
 
 def _out_of_range(medians, share, min_depth, max_depth):

@@ -1,5 +1,6 @@
-"""The one tf.data pipeline over every source: shuffle, read, augment, resize, batch, prefetch."""
+"""The one tf.data pipeline over every source: shuffle, read, resize, cache, augment, batch, prefetch."""
 
+import math
 import os
 from collections.abc import Callable
 
@@ -8,6 +9,9 @@ import tensorflow as tf
 
 from densedepth_keras.data.resize import resize_depth, resize_image
 from densedepth_keras.data.sample import Sample, Source
+
+CACHE_BYTES = 2**30
+"""Resized samples are kept in memory where the whole source fits into so much."""
 
 
 class Pipeline:
@@ -22,8 +26,9 @@ class Pipeline:
         depth_size: `(height, width)` of the depth maps, that of the network's output.
         batch_size: samples per batch; the last batch of an epoch may be smaller and is kept.
         shuffle: a new order every epoch, else the source's.
-        augment: `(sample, rng) -> sample`, applied before resizing; `None` for none.
+        augment: `(sample, rng) -> sample` on the resized sample, which keeps its sizes; `None` for none.
         seed: of order and augmentation.
+        cache_bytes: a source that fits into so much after resizing is read once; 0 reads every epoch anew.
 
     Raises:
         ValueError: an empty source or a batch size below 1.
@@ -39,6 +44,7 @@ class Pipeline:
         shuffle: bool = False,
         augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
         seed: int = 0,
+        cache_bytes: int = CACHE_BYTES,
     ):
         if len(source) == 0:
             raise ValueError(f"The source has no samples. Received: source={source!r}")
@@ -47,6 +53,8 @@ class Pipeline:
         self.source, self.batch_size, self.seed = source, batch_size, seed
         self.image_size, self.depth_size = tuple(image_size), tuple(depth_size)
         self.shuffle, self.augment = shuffle, augment
+        sample_bytes = 3 * math.prod(self.image_size) + 4 * math.prod(self.depth_size)
+        self._cache: dict[int, Sample] | None = {} if len(source) * sample_bytes <= cache_bytes else None
         self.error: BaseException | None = None
         """What went wrong while reading, as it was raised: tf.data would only pass on its text."""
 
@@ -64,11 +72,10 @@ class Pipeline:
         images = np.empty((len(indices), *self.image_size, 3), np.uint8)
         depths = np.empty((len(indices), *self.depth_size, 1), np.float32)
         for row, index in enumerate(indices):
-            sample = self.source[int(index)]
+            sample = self.read(int(index))
             if self.augment is not None:
                 sample = self.augment(sample, np.random.default_rng([self.seed, int(epoch), int(index)]))
-            images[row] = resize_image(sample.image, self.image_size)
-            depths[row, ..., 0] = resize_depth(sample.depth, self.depth_size)
+            images[row], depths[row, ..., 0] = sample
         return images, depths
 
     def dataset(self, first_epoch: int = 0, epochs: int | None = None) -> tf.data.Dataset:
@@ -88,6 +95,16 @@ class Pipeline:
         batches = batches.map(self._read, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
         count = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * self.steps_per_epoch
         return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+
+    def read(self, index: int) -> Sample:
+        """One sample at the pipeline's sizes, before augmentation; remembered where the source is small."""
+        if self._cache is not None and index in self._cache:
+            return self._cache[index]
+        image, depth = self.source[index]
+        sample = Sample(resize_image(image, self.image_size), resize_depth(depth, self.depth_size))
+        if self._cache is not None:
+            self._cache[index] = sample
+        return sample
 
     def _index_batches(self, epoch):
         indices = tf.numpy_function(self.order, [epoch], tf.int64, stateful=False)

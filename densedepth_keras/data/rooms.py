@@ -9,7 +9,7 @@ from densedepth_keras.data.rendering import draw_scene, render
 from densedepth_keras.data.rendering.holes import punch_holes
 from densedepth_keras.data.sample import Sample
 
-ROOMS_SIZES = {"train": 480, "validation": 48, "test": 96}
+ROOMS_SIZES = {"train": 1200, "validation": 96, "test": 192}
 MIN_SIDE = 32  # pixels; below it doors and chairs are a few pixels and the mean depth is all there is to learn
 
 
@@ -24,7 +24,7 @@ class Rooms:
     central crop of the 4:3 view.
 
     Args:
-        split: `"train"`, `"validation"` or `"test"`; 480, 48 and 96 samples unless `num_samples` says otherwise.
+        split: `"train"`, `"validation"` or `"test"`; 1200, 96 and 192 samples unless `num_samples` says otherwise.
         image_size: `(height, width)` in pixels, each at least 32.
         num_samples: length of the source; any length continues the same endless sequence of scenes.
         seed: non-negative integer; another seed gives other rooms.

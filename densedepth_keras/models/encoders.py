@@ -111,11 +111,12 @@ def calibrate_batch_norm(model: keras.Model, images, momentum: float = 0.9) -> N
         momentum: of the running averages from here on.
     """
     layers = batch_norm_layers(model)
-    for layer in layers:
-        layer.momentum = 0.0  # the running average becomes the batch's own value
+    were_trainable = [layer.trainable for layer in layers]
+    for layer in layers:  # the running average becomes the batch's own value, in frozen layers too
+        layer.trainable, layer.momentum = True, 0.0
     model(images, training=True)
-    for layer in layers:
-        layer.momentum = momentum
+    for layer, trainable in zip(layers, were_trainable, strict=True):
+        layer.trainable, layer.momentum = trainable, momentum
 
 
 def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:

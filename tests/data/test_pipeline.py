@@ -99,6 +99,23 @@ def test_endless_dataset_goes_on_where_it_is_told():
         np.testing.assert_array_equal(a, b)
 
 
+def test_small_sources_are_read_once_and_large_ones_every_epoch():
+    class Counted(Painted):
+        reads = 0
+
+        def __getitem__(self, index):
+            Counted.reads += 1
+            return super().__getitem__(index)
+
+    # a sample is 3 * 40 * 48 bytes of image and 4 * 40 * 48 of depth
+    for cache_bytes, expected in ((11 * 7 * 40 * 48, 11), (11 * 7 * 40 * 48 - 1, 33)):
+        Counted.reads = 0
+        line = pipeline(Counted(), augment=augment_as_paper, cache_bytes=cache_bytes)
+        batches = list(line.dataset(epochs=3).as_numpy_iterator())
+        assert Counted.reads == expected
+        np.testing.assert_array_equal(batches[-1][0], line.batch(2, [8, 9, 10])[0])
+
+
 def test_reading_error_is_kept_as_it_was_raised():
     line = pipeline(Painted(bad=6))
     with pytest.raises(Exception, match="Row 6: broken"):
@@ -172,7 +189,7 @@ class Maps:
 
 
 def test_survey_by_hand():
-    facts = survey(Maps([[1, 0], [20, 0]], [[3, 4], [0, 0]]), (2, 2), 0.1, 10)
+    facts = survey(Maps([[1, 0], [20, 0]], [[3, 4], [0, 0]]).__getitem__, 2, 0.1, 10)
     np.testing.assert_allclose(facts.mean_depth, [[2, 4], [8 / 3, 8 / 3]], rtol=1e-6)
     assert facts.measured_share == 4 / 8
     assert facts.valid_share == 3 / 4
@@ -185,15 +202,15 @@ def test_survey_by_hand():
 def test_survey_recognises_wrong_units(scale, hint, rng):
     depth = rng.uniform(1.5, 6, (8, 8)) * scale
     with pytest.raises(ValueError, match=f"No depth lies inside 0.1..10 m.*{hint}.*--depth-unit mm"):
-        survey(Maps(depth), (8, 8), 0.1, 10)
+        survey(Maps(depth).__getitem__, 1, 0.1, 10)
 
 
 def test_survey_refuses_millimetres_read_as_centimetres_although_some_fit(rng):
     depth = rng.uniform(0.7, 9, (40, 40)) * 10
     with pytest.raises(ValueError, match=r"Only \d\.\d% of the depths"):
-        survey(Maps(depth), (40, 40), 0.1, 10)
+        survey(Maps(depth).__getitem__, 1, 0.1, 10)
 
 
 def test_survey_of_holes_alone():
     with pytest.raises(ValueError, match="Not one depth was measured"):
-        survey(Maps(np.zeros((4, 4))), (4, 4), 0.1, 10)
+        survey(Maps(np.zeros((4, 4))).__getitem__, 1, 0.1, 10)

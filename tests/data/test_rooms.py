@@ -122,7 +122,7 @@ class TestRooms:
     def test_contract(self):
         source = Rooms("validation", image_size=(48, 64))
         image, depth = source[3]
-        assert len(source) == ROOMS_SIZES["validation"] == 48
+        assert len(source) == ROOMS_SIZES["validation"] == 96
         assert (image.shape, image.dtype, depth.shape, depth.dtype) == ((48, 64, 3), np.uint8, (48, 64), np.float32)
 
     def test_repr_tells_the_arguments(self):
@@ -130,7 +130,7 @@ class TestRooms:
         assert repr(source) == "Rooms('test', image_size=(48, 64), num_samples=5, seed=3, holes=True)"
 
     def test_default_lengths(self):
-        assert {split: len(Rooms(split)) for split in ROOMS_SIZES} == {"train": 480, "validation": 48, "test": 96}
+        assert {split: len(Rooms(split)) for split in ROOMS_SIZES} == {"train": 1200, "validation": 96, "test": 192}
 
     def test_same_arguments_give_the_same_sample(self):
         first, second = Rooms(image_size=(48, 64), seed=3), Rooms(image_size=(48, 64), seed=3, num_samples=20)

@@ -8,7 +8,12 @@ from keras import ops
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import ENCODERS, build_model
 from densedepth_keras.models.decoder import ResizeLike
-from densedepth_keras.models.encoders import batch_norm_layers, build_encoder, normalization_layer
+from densedepth_keras.models.encoders import (
+    batch_norm_layers,
+    build_encoder,
+    calibrate_batch_norm,
+    normalization_layer,
+)
 from densedepth_keras.models.heads import ReciprocalToDepth
 
 
@@ -181,6 +186,22 @@ def test_real_imagenet_weights_from_a_path(mobilenet_weights, nyu_folder):
     expected = backbone(keras.applications.mobilenet_v2.preprocess_input(image.copy()))
     encoder = build_encoder("mobilenet_v2", mobilenet_weights)
     np.testing.assert_allclose(encoder(normalization_layer("mobilenet_v2")(image))[-1], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("freeze_encoder", [False, True])
+def test_calibration_sets_the_statistics_of_the_images(freeze_encoder, rng):
+    """Afterwards the first normalisation's output over those images has mean beta = 0 and variance gamma = 1."""
+    model = build_model("mobilenet_v2", weights=None, decoder_filters=16, freeze_encoder=freeze_encoder)
+    images = rng.integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    trainable = len(model.trainable_weights)
+    calibrate_batch_norm(model, images, momentum=0.8)
+    encoder = model.get_layer("encoder")
+    first = keras.Model(encoder.input, encoder.get_layer("bn_Conv1").output)
+    out = ops.convert_to_numpy(first(normalization_layer("mobilenet_v2")(images)))
+    np.testing.assert_allclose(out.mean((0, 1, 2)), 0, atol=0.01)
+    np.testing.assert_allclose(out.var((0, 1, 2)), 1, atol=0.05)  # epsilon in the normalisation
+    assert len(model.trainable_weights) == trainable
+    assert {layer.momentum for layer in batch_norm_layers(model)} == {0.8}
 
 
 def test_batch_norm_layers_finds_those_of_nested_models(small_model):
