@@ -26,7 +26,7 @@ _QUICK = {
     "image_size": (48, 64),
     "decoder_filters": 256,
     "batch_size": 8,
-    "epochs": 12,
+    "epochs": 10,
     "learning_rate": 1e-3,
     "schedule": "cosine",
 }

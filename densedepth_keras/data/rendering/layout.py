@@ -82,10 +82,11 @@ def _draw_size(rng):
 
 def _draw_camera(rng, size):
     """A place and direction that keep the walls at least 0.6 m away along the axis, mostly looking into the room."""
-    height, tangent = rng.uniform(1.0, 1.8), math.tan(math.radians(rng.uniform(55, 62) / 2))
-    pitch = math.radians(max(-25, min(8, rng.gauss(-8, 8))))
-    roll = math.radians(max(-4, min(4, rng.gauss(0, 1.5))))
-    wanted, best = rng.uniform(0.9, 2.4) if rng.random() < 0.35 else rng.uniform(2.0, 13.0), (math.inf, None)
+    # A sensor held at breast height and nearly level, as NYU's was: where the floor ends in the picture says how far.
+    height, tangent = rng.uniform(1.35, 1.65), math.tan(math.radians(rng.uniform(57, 60) / 2))
+    pitch = math.radians(max(-15, min(4, rng.gauss(-6, 4))))
+    roll = math.radians(max(-3, min(3, rng.gauss(0, 1))))
+    wanted, best = rng.uniform(0.9, 2.4) if rng.random() < 0.3 else rng.uniform(2.0, 13.0), (math.inf, None)
     for _ in range(CAMERAS):
         place = (rng.uniform(0.3, size[0] - 0.3), rng.uniform(0.3, size[1] - 0.3), height)
         camera = Camera(place, rng.uniform(-math.pi, math.pi), pitch, roll, tangent)
