@@ -5,20 +5,23 @@ BIN := $(VENV)/bin
 # A GPU machine gets CUDA with TensorFlow.
 EXTRAS := $(shell nvidia-smi >/dev/null 2>&1 && echo cuda,)test,dev
 
+comma := ,
+# Made again where the dependencies or the extras have changed.
+STAMP := $(VENV)/installed-$(subst $(comma),-,$(EXTRAS))
+
 .PHONY: train test lint clean
 
-train: $(VENV)/installed
+train: $(STAMP)
 	$(BIN)/python train.py --freeze-encoder --augment
 
-test: $(VENV)/installed
+test: $(STAMP)
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/installed
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Made again only where the dependencies have changed.
-$(VENV)/installed: setup.cfg pyproject.toml
+$(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

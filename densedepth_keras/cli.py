@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ examples:
 }
 
 
+OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "MemoryError")
+"""What TensorFlow, PyTorch, JAX and Python raise; matched by name, since importing them all is no option."""
+
+
 def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> int:
     """Runs a command; returns the exit status: 0, 2 for bad input, 130 for Ctrl-C.
 
@@ -42,12 +47,17 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     command, show_traceback = values.pop("command"), values.pop("traceback")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter hides our one line
     try:
-        {"train": _train, "evaluate": _evaluate}[command](values)
+        {"train": _train, "evaluate": _evaluate}[command](values, prog)
     except (ValueError, TypeError, OSError, ImportError) as error:
         if show_traceback:
             raise
         hint = " (`make test` sets up .venv with all that is needed)" if isinstance(error, ModuleNotFoundError) else ""
         print(f"{prog}: error: {error}{hint}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if show_traceback or type(error).__name__ not in OUT_OF_MEMORY:
+            raise
+        print(f"{prog}: error: out of memory; lower --batch-size or --image-size. {error}"[:500], file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
@@ -89,7 +99,7 @@ def _parser(prog):
     return parser
 
 
-def _train(values):
+def _train(values, prog):
     config = TrainConfig(**values)
     from densedepth_keras.training import train
 
@@ -101,11 +111,12 @@ def _train(values):
     if config.dataset == "rooms":
         # A demonstration shows its test figures at once. On real data the test split stays closed until asked for.
         _say("\nOn the test split:")
-        _evaluate(vars(EvaluationConfig(checkpoint=str(run.folder), limit=config.limit)))
-    _say(f"\nNext: python evaluate.py --checkpoint {run.folder}")
+        _evaluate(vars(EvaluationConfig(checkpoint=str(run.folder), limit=config.limit)), prog)
+    evaluate = "densedepth evaluate" if prog == "densedepth" else "python evaluate.py"
+    _say(f"\nNext: {evaluate} --checkpoint {shlex.quote(str(run.folder))}")
 
 
-def _evaluate(values):
+def _evaluate(values, prog):
     config = EvaluationConfig(**values)
     from densedepth_keras.evaluation import evaluate_checkpoint
 

@@ -9,8 +9,9 @@ import json
 import os
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
+from densedepth_keras.atomic import written_beside
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, MIN_IMAGE_SIDE, check_range
 from densedepth_keras.protocols import PROTOCOLS
 
@@ -60,7 +61,9 @@ class TrainConfig:
         "official",
         choices=("official", "paper"),
     )
-    raw_depth: bool = _flag("the sensor's depth of 'nyu-labeled', with holes, instead of the in-painted one", False)
+    raw_depth: bool = _flag(
+        "depth with a sensor's holes: of 'nyu-labeled' the raw instead of the in-painted one, on rooms punched", False
+    )
     limit: int | None = _flag("at most so many samples per split", type=int, metavar="N")
     encoder: str = _flag("backbone: densenet121, densenet169, densenet201 or mobilenet_v2", "densenet169")
     encoder_weights: str = _flag(
@@ -91,21 +94,20 @@ class TrainConfig:
     name: str | None = _flag("of the run folder; default: data set, encoder and time")
 
     def __post_init__(self):
-        if self.dataset not in DEFAULTS:
-            names = ", ".join(DEFAULTS)
-            raise ValueError(f"Unknown data set. Expected one of: {names}. Received: dataset={self.dataset!r}")
+        _check_choices(self)
         check_range(self.min_depth, self.max_depth)
         for name in ("limit", "batch_size", "epochs"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         _check("learning_rate", self.learning_rate, lambda value: 0 < value < float("inf"), "positive")
         _check("depth_weight", self.depth_weight, lambda value: 0 <= value < float("inf"), "0 or more")
+        _check("decoder_filters", self.decoder_filters, lambda f: f > 0 and f % 16 == 0, "a positive multiple of 16")
         _check("seed", self.seed, lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
         if self.image_size is not None:
             object.__setattr__(self, "image_size", tuple(self.image_size))
             _check("image_size", self.image_size, lambda size: min(size) >= MIN_IMAGE_SIDE, "32 or more a side")
         _check("name", self.name, _is_folder_name, "the name of one folder, not a path")
 
-    def resolved(self) -> Self:
+    def resolved(self) -> "TrainConfig":
         """The same with the data set's defaults in place of None, and `data_dir` absolute."""
         missing = {key: value for key, value in DEFAULTS[self.dataset].items() if getattr(self, key) is None}
         if self.data_dir is not None:
@@ -116,8 +118,10 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """Takes back what `to_json` gave; keys that are no fields (versions, facts of a run) are left alone."""
+        if not isinstance(values, dict):
+            raise ValueError(f"A config must be a JSON object. Received: {values!r}")
         names = {item.name for item in dataclasses.fields(cls)}
         return cls(**{key: value for key, value in values.items() if key in names})
 
@@ -151,6 +155,7 @@ class EvaluationConfig:
     output_dir: str = _flag("where run folders are looked for", "runs", metavar="DIR")
 
     def __post_init__(self):
+        _check_choices(self)
         for name in ("limit", "batch_size"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
 
@@ -170,22 +175,23 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
 
 
 def write_json(path: str | os.PathLike, values: dict[str, Any]) -> None:
-    """Writes JSON beside the file and renames it there, so that no half-written file is ever seen."""
-    side = f"{os.fspath(path)}.partial"
-    try:
-        with open(side, "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=2)
-            file.write("\n")
-        os.replace(side, path)
-    finally:
-        if os.path.exists(side):
-            os.unlink(side)
+    """Writes JSON; the file is complete or not there."""
+    with written_beside(path) as side:
+        side.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _shown(value):
     if value is None:
         return "the encoder's own"
     return " ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _check_choices(config):
+    for item in dataclasses.fields(config):
+        value, choices = getattr(config, item.name), item.metadata.get("choices")
+        if choices and value is not None and value not in choices:
+            expected = ", ".join(map(repr, choices))
+            raise ValueError(f"`{item.name}` must be one of: {expected}. Received: {item.name}={value!r}")
 
 
 def _is_folder_name(name):

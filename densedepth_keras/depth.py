@@ -29,10 +29,6 @@ class Crop(NamedTuple):
     height: int
     width: int
 
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
 
 EIGEN_CROP_NYU = Crop(45, 471, 41, 601, 480, 640)
 """Eigen, Puhrsch, Fergus (NeurIPS 2014); used by BTS, AdaBins and the toolboxes on NYU's 654 test frames."""

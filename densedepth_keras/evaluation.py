@@ -9,14 +9,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from densedepth_keras.config import CONFIG_FILE, MEAN_FILE, MODEL_FILE, EvaluationConfig, TrainConfig
+from densedepth_keras.config import MEAN_FILE, EvaluationConfig
 from densedepth_keras.data import load_dataset
+from densedepth_keras.data.checks import check_unit
 from densedepth_keras.data.resize import enlarge_prediction
 from densedepth_keras.data.sample import Sample, Source
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH
 from densedepth_keras.prediction import depth_range, iterate_depth, load_model
 from densedepth_keras.protocols import PROTOCOLS
-from densedepth_keras.report import REPORT_FILE, Report, format_report, row, summary, write_report
+from densedepth_keras.report import REPORT_FILE, REPORT_FILES, Report, format_report, row, summary, write_report
+from densedepth_keras.run_folder import newest_run, read_mean_depth, read_run
 
 GALLERY = 6
 """Images shown in gallery.png, evenly spaced over the split."""
@@ -52,17 +54,18 @@ def evaluate(
 
     Raises:
         ValueError: unknown protocol, frames of a size it is not defined on, no valid pixel in the whole source,
-            predictions that are no numbers.
+            depths outside the model's range (a wrong unit), predictions that are no numbers.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"Unknown protocol. Expected one of: {', '.join(PROTOCOLS)}. Received: protocol={protocol!r}")
     chosen, (near, far) = PROTOCOLS[protocol], _finite_range(model)
+    check_unit(source, near, far)
     shown = set(np.linspace(0, len(source) - 1, min(GALLERY, len(source))).round().astype(int).tolist())
     rows, baseline_rows, gallery = [], [], []
     for index, (sample, depth) in enumerate(_predictions(model, source, batch_size, flip_average)):
         valid, depth = chosen.valid_mask(sample.depth, far), np.clip(depth, near, far)
         if valid.any():
-            rows.append(row(index, sample.depth, depth, valid))
+            rows.append(_judged(index, sample.depth, depth, valid))
             if mean_depth is not None:
                 guess = np.clip(enlarge_prediction(mean_depth, sample.depth.shape), near, far)
                 baseline_rows.append(row(index, sample.depth, guess, valid))
@@ -88,6 +91,13 @@ def evaluate(
     return Report(conditions, len(rows), summary(rows), baseline, rows, gallery)
 
 
+def _judged(index, true, pred, valid):
+    try:
+        return row(index, true, pred, valid)
+    except ValueError as error:
+        raise ValueError(f"Image {index}: {error}") from error
+
+
 def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None] = lambda line: None) -> Report:
     """Evaluates a run folder or a `.keras` file and writes the report; what the config leaves open is the run's own.
 
@@ -101,15 +111,23 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
     Raises:
         ValueError: a checkpoint or data that cannot be used.
         FileNotFoundError: no checkpoint, or no data.
-        FileExistsError: `output` was given and holds a report already.
+        FileExistsError: `output` was given and holds a report already, or the run's folder holds one of another
+            evaluation under the same name.
     """
     checkpoint = newest_run(config.output_dir) if config.checkpoint is None else Path(config.checkpoint)
-    folder, run = _run_of(checkpoint)
+    folder, run = read_run(checkpoint)
     data = _data_of(config, run)
     protocol = config.protocol or _default_protocol(data["name"])
-    output = _output_folder(config, checkpoint, data["name"], protocol)
+    conditions = {
+        "dataset": data["name"],
+        "data_dir": data["data_dir"],
+        "depth_unit": data["depth_unit"],
+        "split": config.split,
+        "limit": config.limit,
+        "checkpoint": str(checkpoint.resolve()),
+    }
+    output = _output_folder(config, checkpoint, protocol, conditions)
     model, source = load_model(checkpoint), load_dataset(**data)
-    mean_file = folder / MEAN_FILE
     announce(f"{checkpoint}: {len(source)} images of {data['name']}, {config.split} split")
     progress = keras.utils.Progbar(len(source), unit_name="image")
     report = evaluate(
@@ -118,37 +136,13 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
         protocol,
         flip_average=config.flip_average,
         batch_size=config.batch_size,
-        mean_depth=np.load(mean_file, allow_pickle=False) if run and mean_file.is_file() else None,
+        mean_depth=read_mean_depth(folder / MEAN_FILE) if run else None,
         on_image=progress.update,
     )
-    conditions = {"dataset": data["name"], "split": config.split, "limit": data["limit"], "checkpoint": str(checkpoint)}
     report = report._replace(protocol={**report.protocol, **conditions})
     write_report(report, output)
     announce(f"{format_report(report)}\nWritten to {output}")
     return report
-
-
-def newest_run(output_dir: str | os.PathLike) -> Path:
-    """The run folder below `output_dir` whose model was saved last; FileNotFoundError where there is none."""
-    models = sorted(Path(output_dir).glob(f"*/{MODEL_FILE}"), key=lambda path: path.stat().st_mtime_ns)
-    if not models:
-        raise FileNotFoundError(
-            f"No run below {str(output_dir)!r} yet: train one with train.py, or name a run folder or .keras file with "
-            "--checkpoint PATH. Received: checkpoint=None"
-        )
-    return models[-1].parent
-
-
-def _run_of(checkpoint):
-    """The checkpoint's folder, and its TrainConfig, or None for a model that came without one."""
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    file = folder / CONFIG_FILE
-    if not file.is_file() or (checkpoint.is_file() and checkpoint.name != MODEL_FILE):
-        return folder, None
-    try:
-        return folder, TrainConfig.from_json(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"Not the config.json of a run: {error}. Received: {str(file)!r}") from error
 
 
 def _data_of(config, run):
@@ -175,17 +169,37 @@ def _default_protocol(dataset):
     return "eigen" if dataset.startswith("nyu") else "full"
 
 
-def _output_folder(config, checkpoint, dataset, protocol):
+def _output_folder(config, checkpoint, protocol, conditions):
+    """Where the report goes: never over another one, except over the same evaluation's own."""
     if config.output is not None:
         output = Path(config.output)
-        if (output / REPORT_FILE).exists():
-            raise FileExistsError(
-                f"There is a report already: {output / REPORT_FILE}. Choose another --output. "
-                f"Received: output={config.output!r}"
-            )
+        present = [name for name in REPORT_FILES if (output / name).exists()]
+        if present or (output.exists() and not output.is_dir()):
+            what = f"holds {', '.join(present)} already" if present else "is no folder"
+            raise FileExistsError(f"{output} {what}. Choose another --output. Received: output={config.output!r}")
         return output
-    name = "-".join(["evaluation", dataset, config.split, protocol] + ["flip"] * config.flip_average)
-    return (checkpoint if checkpoint.is_dir() else checkpoint.parent) / name
+    parts = ["evaluation", conditions["dataset"], config.split, protocol]
+    parts += ["flip"] * config.flip_average + [f"first{config.limit}"] * (config.limit is not None)
+    if checkpoint.is_dir():
+        output = checkpoint / "-".join(parts)
+    else:
+        output = checkpoint.parent / "-".join([checkpoint.stem, *parts])
+    if (output / REPORT_FILE).exists():
+        _check_same_evaluation(output / REPORT_FILE, conditions)
+    return output
+
+
+def _check_same_evaluation(file, conditions):
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))["protocol"]
+    except (ValueError, KeyError, TypeError):
+        before = {}
+    differing = [key for key, value in conditions.items() if before.get(key) != value]
+    if differing:
+        raise FileExistsError(
+            f"{file} is the report of another evaluation ({', '.join(differing)} differ); name a folder with --output. "
+            "Received: output=None"
+        )
 
 
 def _finite_range(model):

@@ -7,6 +7,8 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from densedepth_keras.atomic import written_beside
+
 COLORMAP = "plasma_r"
 """Near is bright, far is dark; holes are grey."""
 
@@ -73,14 +75,6 @@ def plot_loss_curves(
     _save(figure, path)
 
 
-def colorize(depth: np.ndarray, min_depth: float, max_depth: float) -> np.ndarray:
-    """Depth `(H, W)`, metres, as uint8 RGB `(H, W, 3)`; holes (0) are grey."""
-    scaled = np.clip((depth - min_depth) / (max_depth - min_depth), 0, 1)
-    colours = colormaps[COLORMAP](scaled)[..., :3]
-    colours[depth <= 0] = _HOLE
-    return (colours * 255).round().astype(np.uint8)
-
-
 def _draw_depth(axis, depth, min_depth, max_depth):
     shown = np.ma.masked_less_equal(np.asarray(depth), 0)
     colormap = colormaps[COLORMAP].with_extremes(bad=_HOLE)
@@ -94,10 +88,5 @@ def _figure(width, height):
 
 
 def _save(figure, path):
-    side = f"{os.fspath(path)}.partial"
-    try:
+    with written_beside(path) as side:
         figure.savefig(side, format="png")
-        os.replace(side, path)
-    finally:
-        if os.path.exists(side):
-            os.unlink(side)

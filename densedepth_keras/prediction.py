@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from densedepth_keras.config import MODEL_FILE
-from densedepth_keras.data.files import read_image
+from densedepth_keras.data.files import read_image, rgb_array
 from densedepth_keras.data.resize import enlarge_prediction, resize_image
 from densedepth_keras.depth import MIN_IMAGE_SIDE
 from densedepth_keras.models.heads import ReciprocalToDepth
@@ -76,8 +76,9 @@ def predict_depth(model: keras.Model, images, *, batch_size: int = 8, flip_avera
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-    alone = isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
-    arrays = (as_image(image) for image in ([images] if alone else images))
+    alone = isinstance(images, str | os.PathLike | Image.Image) or len(getattr(images, "shape", range(4))) < 4
+    names = ((image, f"image {number}") for number, image in enumerate([images] if alone else images))
+    arrays = (as_image(image, name) for image, name in names)
     depths = list(iterate_depth(model, arrays, batch_size=batch_size, flip_average=flip_average))
     return depths[0] if alone else depths
 
@@ -100,38 +101,36 @@ def network_size(model: keras.Model, image: np.ndarray) -> tuple[int, int]:
     return height or image.shape[0], width or image.shape[1]
 
 
-def as_image(image) -> np.ndarray:
-    """A path, PIL image or array as uint8 RGB `(H, W, 3)`; see `predict_depth` for what is accepted."""
+def as_image(image, name: str = "image") -> np.ndarray:
+    """A path, PIL image or array as uint8 RGB `(H, W, 3)`; see `predict_depth`. `name` is what an error calls it."""
     if isinstance(image, str | os.PathLike):
-        array = read_image(image)
+        array, name = read_image(image), str(image)
     elif isinstance(image, Image.Image):
-        array = np.asarray(image.convert("RGB"))
+        array = rgb_array(image, name)
     else:
-        array = _checked_array(np.asarray(image))
+        array = _checked_array(np.asarray(image), name)
     if min(array.shape[:2]) < MIN_IMAGE_SIDE:
         raise ValueError(
             f"An image must be at least {MIN_IMAGE_SIDE} pixels high and wide. "
-            f"Received: {array.shape[1]}x{array.shape[0]} (width x height)"
+            f"Received: {array.shape[1]}x{array.shape[0]} (width x height): {name}"
         )
     return array
 
 
-def _checked_array(array):
+def _checked_array(array, name):
     if array.ndim != 3 or array.shape[-1] != 3 or array.dtype.kind not in "uif":
         raise ValueError(
-            f"An image array must be RGB, (height, width, 3). Received: shape={array.shape}, dtype={array.dtype}"
+            "An image array must be RGB, (height, width, 3). "
+            f"Received: shape={array.shape}, dtype={array.dtype}: {name}"
         )
-    if array.dtype == np.uint8:
+    if array.dtype == np.uint8 or not array.size:
         return array
-    if (
-        not np.isfinite(array).all()
-        or array.min() < 0
-        or array.max() > 255
-        or (array.dtype.kind == "f" and 0 < array.max() <= 1)
-    ):
+    low, high = array.min(), array.max()
+    looks_scaled = array.dtype.kind == "f" and 0 < high <= 1
+    if not (low >= 0 and high <= 255) or looks_scaled:  # false for NaN
         raise ValueError(
             "An image array holds 0..255. Values of 0..1 have to be multiplied by 255 first. "
-            f"Received: values from {array.min()} to {array.max()}, dtype={array.dtype}"
+            f"Received: values from {low} to {high}, dtype={array.dtype}: {name}"
         )
     return np.rint(array).astype(np.uint8)
 

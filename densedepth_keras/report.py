@@ -2,6 +2,7 @@
 
 import csv
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from densedepth_keras.metrics import METRICS
 from densedepth_keras.plots import plot_samples
 
 REPORT_FILE, ROWS_FILE, GALLERY_FILE = "evaluation.json", "per_image.csv", "gallery.png"
+REPORT_FILES = (GALLERY_FILE, ROWS_FILE, REPORT_FILE)
+"""In the order they are put in place: the numbers last."""
 
 
 class Report(NamedTuple):
@@ -49,13 +52,23 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def write_report(report: Report, folder: str | os.PathLike) -> None:
-    """Writes evaluation.json, per_image.csv and gallery.png; each is complete or not there."""
+    """Writes evaluation.json, per_image.csv and gallery.png: all three, or on a full disk none."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as side:
+        _write_files(report, Path(side))
+        for name in REPORT_FILES:
+            os.replace(Path(side) / name, folder / name)
+
+
+def _write_files(report, folder):
     images, depths, predictions, titles = zip(*report.gallery, strict=True)
     far = report.protocol["clip"][1]
     plot_samples(folder / GALLERY_FILE, images, depths, predictions, max_depth=far, titles=titles)
-    _write_rows(folder / ROWS_FILE, report.rows)
+    with open(folder / ROWS_FILE, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(report.rows[0]))
+        writer.writeheader()
+        writer.writerows(report.rows)
     values = {"protocol": report.protocol, "num_images": report.num_images, "metrics": report.metrics}
     if report.baseline is not None:
         values["baseline"] = {"name": "mean training depth", "metrics": report.baseline}
@@ -82,20 +95,11 @@ def format_report(report: Report) -> str:
 
 
 def _baseline_line(metrics, baseline):
-    gain = 1 - metrics["rmse"] / baseline["rmse"]
-    return (
+    line = (
         f"baseline   {baseline['rmse']:.4f} m    rmse of answering the mean training depth "
-        f"({baseline['rmse_pooled']:.4f} pooled); the model is {abs(gain):.1%} {'better' if gain > 0 else 'WORSE'}"
+        f"({baseline['rmse_pooled']:.4f} pooled)"
     )
-
-
-def _write_rows(path, rows):
-    side = path.with_name(f"{path.name}.partial")
-    try:
-        with open(side, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(side, path)
-    finally:
-        side.unlink(missing_ok=True)
+    if not baseline["rmse"]:
+        return line
+    gain = 1 - metrics["rmse"] / baseline["rmse"]
+    return f"{line}; the model is {abs(gain):.1%} {'better' if gain > 0 else 'WORSE'}"

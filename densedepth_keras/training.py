@@ -1,11 +1,7 @@
 """One training run: check the data, build, compile, fit, and leave a run folder behind."""
 
-import contextlib
-import importlib.metadata
+import math
 import os
-import platform
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +20,10 @@ from densedepth_keras.metrics import streaming
 from densedepth_keras.models import build_model
 from densedepth_keras.models.encoders import calibrate_batch_norm, encoder_spec
 from densedepth_keras.plots import plot_loss_curves, plot_samples
+from densedepth_keras.run_folder import BestModel, created, new_path, provenance
 
-CALIBRATION_IMAGES = 64
-"""How many training images set the batch statistics of an encoder that starts from random weights."""
+CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**20
+"""Training images, and their pixels at most, that set the batch statistics of an encoder without pretrained weights."""
 
 SAMPLES = 5
 """Rows of samples.png: validation images, evenly spaced."""
@@ -56,27 +53,6 @@ class Run(NamedTuple):
     seconds: float
 
 
-class _BestModel(keras.callbacks.Callback):
-    """Keeps the model of the lowest val_rmse: written to the side, then renamed over the last one."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.path, self.best, self.best_epoch = path, float("inf"), 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not logs["val_rmse"] < self.best:
-            return
-        side = self.path.with_name(f"partial-{self.path.name}")
-        try:
-            self.model.save(side)
-            os.replace(side, self.path)
-        except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
-            raise OSError(f"The model could not be saved as {self.path}: {error}") from error
-        finally:
-            side.unlink(missing_ok=True)
-        self.best, self.best_epoch = logs["val_rmse"], epoch + 1
-
-
 def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: None) -> Run:
     """Runs a training from a config to a run folder.
 
@@ -95,7 +71,8 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     """
     config = config.resolved()
     encoder_spec(config.encoder)
-    folder = _run_folder(config)
+    _check_weights(config)
+    folder = new_path(config)
     keras.utils.set_random_seed(config.seed)
     train_source, validation_source = (_source(config, split) for split in ("train", "validation"))
     depth_size = _output_size(config.image_size)
@@ -111,10 +88,7 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
         )
         for source, is_training in ((train_source, True), (validation_source, False))
     )
-    facts, _ = (
-        survey(pipeline.read, len(pipeline.source), config.min_depth, config.max_depth)
-        for pipeline in (training, validation)
-    )
+    facts, _ = (_checked(pipeline, config, announce) for pipeline in (training, validation))
     model, encoder_start = _build(config, training, announce)
     announce(_headline(config, model, train_source, validation_source, facts))
     model.compile(
@@ -125,15 +99,32 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
             for metric in (streaming.RMSE, streaming.AbsRel, streaming.Delta1)
         ],
     )
-    with _new_folder(folder):
-        facts_of_run = {"encoder_start": encoder_start, "parameters": model.count_params(), **_provenance()}
+    with created(folder):
+        facts_of_run = {"encoder_start": encoder_start, "parameters": model.count_params(), **provenance()}
         write_json(folder / CONFIG_FILE, {**config.to_json(), **facts_of_run})
         np.save(folder / MEAN_FILE, facts.mean_depth)
-        return _fit(model, training, validation, config, folder, facts)
+        return _fit(model, training, validation, config, folder, facts, announce)
 
 
-def _fit(model, training, validation, config, folder, facts) -> Run:
-    best = _BestModel(folder / MODEL_FILE)
+def _checked(pipeline, config, announce) -> Survey:
+    """Looks at a split before it is used; a bad row or a wrong unit is a ValueError that names the split."""
+    source = pipeline.source
+    if hasattr(source, "check"):
+        source.check()
+    try:
+        facts = survey(pipeline.read, len(source), config.min_depth, config.max_depth)
+    except ValueError as error:
+        raise ValueError(f"{source!r}: {error}") from error
+    if facts.outside:
+        announce(
+            f"WARNING: {len(facts.outside)} depth maps of {source!r} have not one depth within "
+            f"{config.min_depth:g}..{config.max_depth:g} m, first number {facts.outside[0]}: is their unit another?"
+        )
+    return facts
+
+
+def _fit(model, training, validation, config, folder, facts, announce) -> Run:
+    best = BestModel(folder / MODEL_FILE)
     started = time.perf_counter()
     try:
         history = model.fit(
@@ -155,6 +146,11 @@ def _fit(model, training, validation, config, folder, facts) -> Run:
         raise ValueError(
             "Training diverged: the loss is no number. Try a lower --learning-rate. "
             f"Received: learning_rate={config.learning_rate}"
+        )
+    if not np.isfinite(history["loss"][-1]):
+        announce(
+            f"\nWARNING: training diverged in epoch {len(history['loss'])}: the loss was no number any more. "
+            f"The model of epoch {best.best_epoch} is kept. Try a lower --learning-rate."
         )
     _draw(model, folder, history, validation, config, facts)
     return Run(folder, best.best_epoch, best.best, seconds)
@@ -202,7 +198,8 @@ def _build(config, pipeline, announce):
             announce(RANDOM_WEIGHTS_WARNING.format(reason=error, meaning=_random_meaning(config)))
             start = "none: the ImageNet weights could not be downloaded"
     model = build_model(weights=None, **arguments)
-    images, _ = pipeline.batch(0, pipeline.order(0)[:CALIBRATION_IMAGES])
+    count = min(CALIBRATION_IMAGES, max(1, CALIBRATION_PIXELS // math.prod(config.image_size)))
+    images, _ = pipeline.batch(0, pipeline.order(0)[:count])
     calibrate_batch_norm(model, images)
     return model, start
 
@@ -242,50 +239,21 @@ def _output_size(image_size):
 def _headline(config, model, train_source, validation_source, facts):
     height, width = config.image_size
     frozen = "frozen" if not model.get_layer("encoder").trainable else "trainable"
-    parameters = f"{model.count_params() / 1e6:.1f} M parameters"
-    return (
+    parts = (
         f"{config.dataset}: {len(train_source)} training and {len(validation_source)} validation images at "
-        f"{width}x{height} ({facts.valid_share:.0%} of measured depth within {config.min_depth:g}..{config.max_depth:g}"
-        f" m) | {config.encoder}, encoder {frozen}, {parameters} | "
-        f"{', '.join(keras.distribution.list_devices())} on the {keras.backend.backend()} backend"
+        f"{width}x{height}",
+        f"{facts.samples} read: {facts.measured_share:.0%} of the pixels measured, {facts.valid_share:.0%} of those "
+        f"within {config.min_depth:g}..{config.max_depth:g} m",
+        f"{config.encoder}, encoder {frozen}, {model.count_params() / 1e6:.1f} M parameters",
+        f"{', '.join(keras.distribution.list_devices())} on the {keras.backend.backend()} backend",
     )
+    return " | ".join(parts)
 
 
-def _run_folder(config) -> Path:
-    name = config.name or f"{config.dataset}-{config.encoder}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(config.output_dir) / name
-    if folder.exists():
-        raise FileExistsError(
-            f"The run folder exists and is left as it is: {folder}. Choose another --name. Received: name={name!r}"
+def _check_weights(config):
+    path = config.encoder_weights
+    if path not in ("imagenet", "none") and not os.path.isfile(path):
+        raise FileNotFoundError(
+            "`encoder_weights` must be imagenet, none, or the path of a backbone weight file. No such file. "
+            f"Received: encoder_weights={path!r}"
         )
-    return folder
-
-
-@contextlib.contextmanager
-def _new_folder(folder: Path):
-    """Makes the run folder; takes it away again where the run fails before there is a model in it."""
-    folder.mkdir(parents=True)
-    try:
-        yield
-    except BaseException:
-        if not (folder / MODEL_FILE).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _provenance():
-    packages = ("densedepth_keras", "keras", "tensorflow", "numpy", "pillow", "h5py")
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return {"versions": versions, "backend": keras.backend.backend(), "git_commit": _git_commit()}
-
-
-def _git_commit() -> str | None:
-    """The commit this package was run from; None where it is no checkout."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "log", "-1", "--format=%H", "--", str(here)]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
-    return None

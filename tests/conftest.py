@@ -36,13 +36,19 @@ def rng():
 
 @pytest.fixture(scope="session")
 def small_model():
-    """The smallest network with every part; open image size, untrained."""
+    """The smallest network with every part; open image size; untrained, but its answers spread over metres."""
     import keras
 
     from densedepth_keras.models import build_model
+    from densedepth_keras.models.encoders import calibrate_batch_norm
 
     keras.utils.set_random_seed(0)
-    return build_model("mobilenet_v2", weights=None, decoder_filters=16)
+    model = build_model("mobilenet_v2", weights=None, decoder_filters=16)
+    calibrate_batch_norm(model, np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8))
+    head = model.get_layer("depth_reciprocal")
+    kernel, bias = head.get_weights()
+    head.set_weights([30 * kernel, bias])
+    return model
 
 
 def write_pairs(folder, split, count, *, size=(48, 64), seed=0, unit=0.001):

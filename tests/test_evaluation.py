@@ -4,19 +4,22 @@ import csv
 import json
 import math
 import os
+import shutil
+import threading
 import weakref
 
 import numpy as np
 import pytest
+from keras import ops
 from PIL import Image
 
 from densedepth_keras import cli, evaluation
 from densedepth_keras.config import EvaluationConfig, TrainConfig, write_json
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.sample import Sample
-from densedepth_keras.evaluation import evaluate, evaluate_checkpoint, newest_run
+from densedepth_keras.evaluation import evaluate, evaluate_checkpoint
 from densedepth_keras.metrics import METRICS, functional
-from densedepth_keras.prediction import predict_depth
+from densedepth_keras.run_folder import newest_run
 
 
 @pytest.fixture
@@ -41,7 +44,8 @@ def test_numbers_are_those_of_a_plain_loop(own_data, small_model):
     squares, rmses, baselines = [], [], []
     for i in range(3):
         image, depth = source[i]
-        error = predict_depth(small_model, image).astype(float) - depth
+        inside = ops.image.resize(small_model(image[None]), depth.shape, interpolation="bilinear")[0, ..., 0]
+        error = np.clip(ops.convert_to_numpy(inside), 0.1, 10).astype(float) - depth
         squares.append(error**2)
         rmses.append(np.sqrt(np.mean(error**2)))
         baselines.append(functional.rmse(depth, np.full_like(depth, 5.0)))
@@ -83,7 +87,41 @@ def test_bare_checkpoint_is_the_newest_run(run, tmp_path, capsys):
     assert str(run) in capsys.readouterr().out
     assert (tmp_path / "report" / "evaluation.json").exists()
     assert command("--checkpoint", run, "--output", tmp_path / "report") == 2
-    assert "There is a report already" in capsys.readouterr().err
+    assert "holds gallery.png, per_image.csv, evaluation.json already" in capsys.readouterr().err
+
+
+def test_another_evaluation_is_not_overwritten(run, own_data, tmp_path, capsys):
+    assert command("--checkpoint", run) == 0
+    file = run / "evaluation-folder-test-full" / "evaluation.json"
+    whole = file.read_bytes()
+    assert command("--checkpoint", run, "--limit", "1") == 0
+    assert (run / "evaluation-folder-test-full-first1" / "evaluation.json").exists()
+    shutil.copytree(own_data, tmp_path / "other")
+    assert command("--checkpoint", run, "--data-dir", tmp_path / "other") == 2
+    assert "another evaluation (data_dir differ)" in capsys.readouterr().err
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["gallery.png", "per_image.csv"])
+def test_output_with_somebody_s_file_in_it_is_refused(run, tmp_path, name, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("mine")
+    assert command("--checkpoint", run, "--output", tmp_path / "mine") == 2
+    assert f"holds {name} already" in capsys.readouterr().err
+    assert (tmp_path / "mine" / name).read_text() == "mine"
+
+
+def test_full_disk_leaves_no_half_of_a_report(small_model, tmp_path, monkeypatch):
+    from densedepth_keras import report as report_module
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    report = evaluate(small_model, Made(2))
+    monkeypatch.setattr(report_module, "write_json", full)
+    with pytest.raises(OSError, match="No space left"):
+        report_module.write_report(report, tmp_path / "report")
+    assert list((tmp_path / "report").iterdir()) == []
 
 
 def test_flip_average_and_split_are_used_and_said(run):
@@ -102,19 +140,22 @@ class Made:
     def __init__(self, count, depth=2.0, size=(32, 32)):
         self.count, self.depth, self.size = count, depth, size
         self.alive = self.most = 0
+        self.lock = threading.RLock()  # a collection may run _gone inside the other block
 
     def __len__(self):
         return self.count
 
     def __getitem__(self, index):
         image = np.full((*self.size, 3), index % 250, np.uint8)
-        self.alive += 1
-        self.most = max(self.most, self.alive)
+        with self.lock:
+            self.alive += 1
+            self.most = max(self.most, self.alive)
         weakref.finalize(image, self._gone)
         return Sample(image, np.full(self.size, self.depth, np.float32))
 
     def _gone(self):
-        self.alive -= 1
+        with self.lock:
+            self.alive -= 1
 
 
 def test_memory_does_not_grow_with_the_images(small_model):
@@ -139,9 +180,15 @@ def test_images_without_valid_pixels_are_left_out_and_said(small_model):
 
 
 def test_predictions_are_clipped_to_the_model_s_range(small_model):
-    report = evaluate(small_model, Made(1, depth=50.0))
+    class Far(Made):
+        def __getitem__(self, index):
+            image, depth = super().__getitem__(index)
+            depth[:16] = 50.0
+            return Sample(image, depth)
+
+    report = evaluate(small_model, Far(1))
     assert report.protocol["clip"] == [0.1, 10.0]
-    assert report.metrics["rmse"] >= 40.0
+    assert report.metrics["rmse"] >= 40.0 / math.sqrt(2)  # half the pixels are 40 m off at least
 
 
 def test_progress_is_told(small_model):
@@ -166,7 +213,7 @@ def test_model_without_a_run_needs_a_data_set(run, own_data, tmp_path, capsys):
     assert command("--checkpoint", alone) == 2
     assert "`dataset` must be given" in capsys.readouterr().err
     assert command("--checkpoint", alone, "--dataset", "folder", "--data-dir", own_data, "--depth-unit", "mm") == 0
-    assert "baseline" not in json.loads((tmp_path / "evaluation-folder-test-full/evaluation.json").read_text())
+    assert "baseline" not in json.loads((tmp_path / "alone-evaluation-folder-test-full/evaluation.json").read_text())
 
 
 def _spoil(run, kind):
@@ -176,6 +223,12 @@ def _spoil(run, kind):
         (run / "model.keras").write_bytes((run / "model.keras").read_bytes()[:1000])
     elif kind == "broken config":
         (run / "config.json").write_text("{")
+    elif kind == "config of another kind":
+        (run / "config.json").write_text("[]")
+    elif kind == "broken mean":
+        (run / "mean_depth.npy").write_bytes(b"")
+    elif kind == "foreign mean":
+        np.save(run / "mean_depth.npy", np.ones(5))
     elif kind == "foreign config":
         (run / "config.json").write_text('{"dataset": "imagenet"}')
 
@@ -187,6 +240,9 @@ def _spoil(run, kind):
         ("broken model", "Not a model that Keras can load"),
         ("broken config", "Not the config.json of a run"),
         ("foreign config", "dataset='imagenet'"),
+        ("config of another kind", "must be a JSON object"),
+        ("broken mean", "mean depth cannot be read"),
+        ("foreign mean", "no map of metres"),
     ],
 )
 def test_spoilt_run_folders(run, kind, message, capsys):
@@ -199,6 +255,7 @@ def test_spoilt_run_folders(run, kind, message, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--depth-unit", "m"], "a thousand times too large: --depth-unit mm"),
         (["--protocol", "eigen"], "Protocol 'eigen' is defined on 640x480 frames"),
         (["--data-dir", "/nowhere"], "not a folder"),
         (["--batch-size", "0"], "batch_size=0"),

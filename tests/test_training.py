@@ -12,7 +12,7 @@ import pytest
 from conftest import write_pairs
 from PIL import Image
 
-from densedepth_keras import cli, training
+from densedepth_keras import cli, run_folder, training
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.losses import DepthLoss
@@ -193,7 +193,7 @@ def test_rooms_go_on_from_random_weights_with_a_warning(monkeypatch):
 
 def test_full_disk_keeps_the_last_good_model(tmp_path, small_model):
     """A file size limit makes writing fail as a full disk does: in the middle."""
-    best = training._BestModel(tmp_path / "model.keras")
+    best = run_folder.BestModel(tmp_path / "model.keras")
     best.set_model(small_model)
     best.on_epoch_end(0, {"val_rmse": 2.0})
     good = (tmp_path / "model.keras").read_bytes()
@@ -210,7 +210,7 @@ def test_full_disk_keeps_the_last_good_model(tmp_path, small_model):
 
 
 def test_only_a_better_model_is_saved(tmp_path, small_model):
-    best = training._BestModel(tmp_path / "model.keras")
+    best = run_folder.BestModel(tmp_path / "model.keras")
     best.set_model(small_model)
     for epoch, value in enumerate([float("nan"), 2.0, 3.0]):
         best.on_epoch_end(epoch, {"val_rmse": value})
@@ -222,7 +222,7 @@ def test_failed_run_takes_its_folder_away_unless_a_model_is_in_it(tmp_path, save
     folder = tmp_path / "runs" / "a"
 
     def fail():
-        with training._new_folder(folder):
+        with run_folder.created(folder):
             if saved:
                 (folder / "model.keras").write_text("good")
             raise RuntimeError

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from densedepth_keras.data.sample import Sample
+from densedepth_keras.data.sample import Sample, Source
 from densedepth_keras.depth import in_range
 
 SURVEY_SAMPLES = 1000
@@ -36,12 +36,14 @@ class Survey(NamedTuple):
         measured_share: share of pixels that are no holes.
         valid_share: share of the measured pixels whose depth lies inside the range.
         samples: how many samples were read.
+        outside: indices of samples with measurements, but none inside the range.
     """
 
     mean_depth: np.ndarray
     measured_share: float
     valid_share: float
     samples: int
+    outside: tuple[int, ...]
 
 
 def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_depth: float) -> Survey:
@@ -59,22 +61,40 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
     """
     indices = np.linspace(0, count - 1, min(count, SURVEY_SAMPLES)).round().astype(int).tolist()
     shape = read(0).depth.shape
-    total, seen, measured, medians = np.zeros(shape), np.zeros(shape), 0, []
+    total, seen, measured, medians, outside = np.zeros(shape), np.zeros(shape), 0, [], []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for start in range(0, len(indices), 64):  # bounded, so that memory does not grow with the source
-            for _, depth in threads.map(read, indices[start : start + 64]):
+            part = indices[start : start + 64]
+            for index, (_, depth) in zip(part, threads.map(read, part), strict=True):
                 valid = in_range(depth, min_depth, max_depth)
                 total += np.where(valid, depth, 0)
                 seen += valid
                 if (depth > 0).any():
                     measured += np.count_nonzero(depth)
                     medians.append(float(np.median(depth[depth > 0])))
-    if seen.sum() < LEAST_VALID_SHARE * measured or not measured:
-        raise ValueError(_out_of_range(medians, seen.sum() / max(measured, 1), min_depth, max_depth))
+                    outside += [] if valid.any() else [index]
+    _check_share(medians, int(seen.sum()), measured, min_depth, max_depth)
     mean = np.where(seen > 0, total / np.maximum(seen, 1), total.sum() / seen.sum())
-    return Survey(
-        mean.astype(np.float32), measured / seen.size / len(indices), float(seen.sum() / measured), len(indices)
-    )
+    shares = measured / (seen.size * len(indices)), float(seen.sum() / measured)
+    return Survey(mean.astype(np.float32), *shares, len(indices), tuple(outside))
+
+
+def check_unit(source: Source, min_depth: float, max_depth: float, samples: int = 8) -> None:
+    """Raises a ValueError where a few evenly spaced samples say that the depths are read in a wrong unit."""
+    medians, valid, measured = [], 0, 0
+    for index in np.linspace(0, len(source) - 1, min(len(source), samples)).round().astype(int).tolist():
+        depth = source[index].depth
+        if (depth > 0).any():
+            medians.append(float(np.median(depth[depth > 0])))
+        valid += np.count_nonzero(in_range(depth, min_depth, max_depth))
+        measured += np.count_nonzero(depth)
+    if measured:
+        _check_share(medians, valid, measured, min_depth, max_depth)
+
+
+def _check_share(medians, valid, measured, min_depth, max_depth):
+    if not measured or valid < LEAST_VALID_SHARE * measured:
+        raise ValueError(_out_of_range(medians, valid / max(measured, 1), min_depth, max_depth))
 
 
 def _out_of_range(medians, share, min_depth, max_depth):

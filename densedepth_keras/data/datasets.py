@@ -30,7 +30,8 @@ def load_dataset(
         data_dir: where the data lies: the folder, or NYU's .mat file. None for rooms.
         depth_unit: of `folder`: `"m"`, `"cm"`, `"mm"`, or metres per stored unit.
         partition: of `nyu-labeled`: `"official"` or `"paper"`.
-        raw_depth: of `nyu-labeled`: the sensor's depth with holes instead of the in-painted one.
+        raw_depth: depth with a sensor's holes: of `nyu-labeled` the raw instead of the in-painted one, of `rooms`
+            punched into the exact one.
         limit: at most so many samples, the first ones.
 
     Returns:
@@ -54,8 +55,8 @@ def load_dataset(
         raise ValueError(f"`limit` must be at least 1. Received: limit={limit}")
     if name != "folder" and depth_unit is not None:
         raise ValueError(f"`depth_unit` belongs to 'folder'. Received: dataset={name!r}, depth_unit={depth_unit!r}")
-    if name != "nyu-labeled" and raw_depth:
-        raise ValueError(f"`raw_depth` belongs to 'nyu-labeled'. Received: dataset={name!r}, raw_depth=True")
+    if name == "folder" and raw_depth:
+        raise ValueError("`raw_depth` belongs to 'nyu-labeled' and 'rooms'. Received: dataset='folder', raw_depth=True")
     if name != "rooms" and data_dir is None:
         raise ValueError(f"`data_dir` must say where the data lies. Received: dataset={name!r}, data_dir=None")
     if name == "rooms" and data_dir is not None:
@@ -79,11 +80,11 @@ class First:
         return self.source[range(self.count)[index]]
 
     def __repr__(self):
-        return f"First({self.source!r}, {self.count})"
+        return f"First {self.count} of {self.source!r}"
 
 
-def _open_rooms(*, split, **_):
-    return Rooms(split)
+def _open_rooms(*, split, raw_depth, **_):
+    return Rooms(split, holes=raw_depth)
 
 
 def _open_folder(*, split, data_dir, depth_unit, **_):

@@ -10,25 +10,42 @@ from densedepth_keras.depth import MIN_IMAGE_SIDE
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
 _IMAGE_MODES = ("RGB", "L", "RGBA", "LA", "P", "CMYK", "1")
+_UNEQUAL = "image and depth must have one size. Received: image of {}, depth of {} (width x height)"
+_ORIENTATION = 0x0112
 _DEPTH_MODES = ("L", "I;16", "I;16B", "I;16L", "I", "F")
 
 
-def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Reads a picture as uint8 RGB `(H, W, 3)`, turned upright where EXIF says so.
+def read_image(path: str | os.PathLike, *, turn: bool = True) -> np.ndarray:
+    """Reads a picture as uint8 RGB `(H, W, 3)`.
+
+    Args:
+        path: of the picture.
+        turn: turns it upright where EXIF says so; without, a picture that would have to be turned is refused, since
+            nothing says whether the depth map that belongs to it has been.
 
     Raises:
         ValueError: not a picture, truncated, or of a kind whose 0..255 RGB is not defined (16-bit, float).
         FileNotFoundError: no such file.
     """
     with _opened(path) as picture:
-        if picture.mode not in _IMAGE_MODES:
+        if not turn and picture.getexif().get(_ORIENTATION, 1) != 1:
             raise ValueError(
-                f"The image must have 8 bits per channel. Received: a picture of Pillow mode {picture.mode!r} in {path}"
+                "The image is stored turned (EXIF orientation), its depth map may be or not. Store both upright. "
+                f"Received: {path}"
             )
-        try:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"The image cannot be decoded: {error}. Received: {path}") from error
+        return rgb_array(picture, str(path))
+
+
+def rgb_array(picture: Image.Image, name: str) -> np.ndarray:
+    """A Pillow picture as uint8 RGB `(H, W, 3)`, turned upright; `name` is what an error calls it."""
+    if picture.mode not in _IMAGE_MODES:
+        raise ValueError(
+            f"The image must have 8 bits per channel. Received: a picture of Pillow mode {picture.mode!r}: {name}"
+        )
+    try:
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"The image cannot be decoded: {error}. Received: {name}") from error
 
 
 def read_depth(path: str | os.PathLike, metres_per_unit: float) -> np.ndarray:
@@ -52,12 +69,21 @@ def read_depth(path: str | os.PathLike, metres_per_unit: float) -> np.ndarray:
 def check_pair(image: np.ndarray, depth: np.ndarray) -> None:
     """Raises a ValueError unless image and depth have one size, of 32 pixels or more a side."""
     if image.shape[:2] != depth.shape:
-        raise ValueError(
-            "image and depth must have one size. "
-            f"Received: image of {_size(image)}, depth of {_size(depth)} (width x height)"
-        )
+        raise ValueError(_UNEQUAL.format(_size(image), _size(depth)))
     if min(depth.shape) < MIN_IMAGE_SIDE:
         raise ValueError(f"both sides must be at least {MIN_IMAGE_SIDE} pixels. Received: {_size(depth)}")
+
+
+def check_header(image: str | os.PathLike, depth: str | os.PathLike) -> None:
+    """What can be known of a pair without decoding it: kind and size. Raises as `read_depth` and `check_pair` do."""
+    with _opened(image) as picture:
+        size = picture.size
+    if str(depth).lower().endswith(".npy"):
+        return
+    with _opened(depth) as picture:
+        _check_depth_mode(picture, depth)
+        if picture.size != size:
+            raise ValueError(_UNEQUAL.format("{}x{}".format(*size), "{}x{}".format(*picture.size)))
 
 
 def _size(array):
@@ -71,17 +97,26 @@ def _opened(path):
         raise ValueError(f"Not a picture that Pillow can read. Received: {path}") from None
     except Image.DecompressionBombError as error:
         raise ValueError(f"{error} Received: {path}") from None
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except OSError as error:
+        raise ValueError(f"The picture cannot be read: {error}. Received: {path}") from error
+
+
+def _check_depth_mode(picture, path):
+    if picture.mode in _DEPTH_MODES:
+        return
+    kinds = {"P": "a palette", "1": "a 1-bit"}
+    kind = kinds.get(picture.mode, f"a {len(picture.getbands())}-channel 8-bit")
+    raise ValueError(
+        f"depth is {kind} picture. Expected one channel, 8- or 16-bit or float. A colour rendering no longer "
+        f"holds metres. Received: {path}"
+    )
 
 
 def _read_depth_picture(path):
     with _opened(path) as picture:
-        if picture.mode not in _DEPTH_MODES:
-            channels = len(picture.getbands())
-            kind = "palette" if picture.mode == "P" else f"{channels}-channel 8-bit"
-            raise ValueError(
-                f"depth is a {kind} picture. Expected one channel, 8- or 16-bit or float. A colour rendering no longer "
-                f"holds metres. Received: {path}"
-            )
+        _check_depth_mode(picture, path)
         try:
             return np.asarray(picture)
         except (OSError, SyntaxError, ValueError) as error:
@@ -90,7 +125,8 @@ def _read_depth_picture(path):
 
 def _read_array(path):
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)  # np.load would take a renamed .npz, too
     except FileNotFoundError:
         raise
     except Exception as error:  # NumPy's readers raise ValueError, EOFError, OSError and more on broken files

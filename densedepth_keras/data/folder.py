@@ -2,10 +2,11 @@
 
 import csv
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from densedepth_keras.data.files import DEPTH_SUFFIXES, IMAGE_SUFFIXES, check_pair, read_depth, read_image
+from densedepth_keras.data.files import DEPTH_SUFFIXES, IMAGE_SUFFIXES, check_header, check_pair, read_depth, read_image
 from densedepth_keras.data.sample import Sample
 from densedepth_keras.depth import UNITS
 
@@ -28,7 +29,7 @@ class Folder:
     - `train/image/*` and `train/depth/*` (likewise `validation`, `test`), paired by file stem.
 
     Depth is an 8- or 16-bit PNG, a TIFF or a `.npy`; 0, negative and non-finite values are holes. The unit is never
-    guessed. Image and depth of a pair have one size.
+    guessed. Image and depth of a pair have one size. Links are followed, wherever they lead.
 
     Args:
         data_dir: the folder.
@@ -58,14 +59,33 @@ class Folder:
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
         try:
-            sample = Sample(read_image(row.image), read_depth(row.depth, self.metres_per_unit))
+            sample = Sample(read_image(row.image, turn=False), read_depth(row.depth, self.metres_per_unit))
             check_pair(*sample)
         except (ValueError, OSError) as error:
-            raise type(error)(f"{row.name}: {error}") from error
+            raise _named(error, row) from error
         return sample
+
+    def check(self) -> None:
+        """Opens the pictures of every row without decoding them: kind and size, a tenth of a millisecond each."""
+
+        def check_row(row):
+            try:
+                check_header(row.image, row.depth)
+            except (ValueError, OSError) as error:
+                raise _named(error, row) from error
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for _ in threads.map(check_row, self.rows):
+                pass
 
     def __repr__(self):
         return f"Folder({str(self.data_dir)!r}, {self.split!r})"
+
+
+def _named(error, row):
+    """The error with the row's name in front, of the kind that callers expect."""
+    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+    return kind(f"{row.name}: {error}")
 
 
 def metres_per_unit(depth_unit: str | float | None) -> float:
@@ -87,7 +107,9 @@ def metres_per_unit(depth_unit: str | float | None) -> float:
 def _csv_rows(table):
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
-            lines = [(number, line) for number, line in enumerate(csv.reader(file), start=1) if any(line)]
+            lines = [
+                (number, line) for number, line in enumerate(csv.reader(file), start=1) if any(c.strip() for c in line)
+            ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{table.name} is not a CSV file in UTF-8: {error}. Received: {table}") from error
     columns = (0, 1)
@@ -146,7 +168,7 @@ def _by_stem(folder, suffixes):
 
 def _check_row(row, data_dir):
     for path in (row.image, row.depth):
-        if not path.is_file():
+        if not os.path.isfile(path):  # False, not an error, for names that no file can have
             raise FileNotFoundError(f"{row.name}: no such file. Received: {str(path.relative_to(data_dir))!r}")
     if row.depth.suffix.lower() not in DEPTH_SUFFIXES:
         raise ValueError(

@@ -94,13 +94,22 @@ def _open(path):
             f"Not a complete MATLAB v7.3 (HDF5) file: {error}. If the download broke off, repeat it. "
             f"Received: data_dir={str(path)!r}"
         ) from error
+    try:
+        _check_arrays(file, path)
+    except ValueError:
+        file.close()
+        raise
+    return file
+
+
+def _check_arrays(file, path):
     for name, rank in (("images", 4), ("depths", 3), ("rawDepths", 3)):
         if not isinstance(file.get(name), h5py.Dataset) or file[name].ndim != rank:
             raise ValueError(
                 f"The file has no array {name!r} of {rank} dimensions, so it is not {FILE_NAME}. "
                 f"It holds: {', '.join(list(file)[:12]) or 'nothing'}. Received: data_dir={str(path)!r}"
             )
-    if not len(file["images"]) == len(file["depths"]) == len(file["rawDepths"]):
-        counts = {name: len(file[name]) for name in ("images", "depths", "rawDepths")}
-        raise ValueError(f"The arrays differ in their number of frames: {counts}. Received: {path}")
-    return file
+    shapes = {name: file[name].shape for name in ("images", "depths", "rawDepths")}
+    count, channels, *size = shapes["images"]
+    if channels != 3 or not shapes["depths"] == shapes["rawDepths"] == (count, *size):
+        raise ValueError(f"The arrays do not fit together: {shapes}. Received: data_dir={str(path)!r}")

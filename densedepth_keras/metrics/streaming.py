@@ -13,8 +13,9 @@ from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range, in_range
 class MaskedMetric(keras.metrics.Metric):
     """Running mean of `error(y_true, y_pred)` over valid pixels; subclasses say what `error` is.
 
-    Ground truth that is 0, NaN or outside the range is masked; predictions are clipped to the range, as evaluation
-    does. `(B, H, W, 1)`, metres. Before any valid pixel the result is 0, as Keras metrics answer.
+    Takes metres, `(B, H, W, 1)` or `(B, H, W)`; `sample_weight` is per image or per pixel. Ground truth that is 0, NaN
+    or outside the range is masked; predictions are clipped to the range, as evaluation does. Before any valid pixel
+    the result is 0, as Keras metrics answer.
 
     Args:
         min_depth: metres.
@@ -36,13 +37,21 @@ class MaskedMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = (ops.cast(ops.convert_to_tensor(y), self.dtype) for y in (y_true, y_pred))
+        y_true, y_pred = (_with_channel(ops.cast(ops.convert_to_tensor(y), self.dtype)) for y in (y_true, y_pred))
+        if not all(a == b or None in (a, b) for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
+            raise ValueError(
+                "`y_true` and `y_pred` must have one shape. "
+                f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
+            )
         valid = in_range(y_true, self.min_depth, self.max_depth)
         true = ops.where(valid, y_true, self.max_depth)
         pred = ops.where(valid, ops.clip(y_pred, self.min_depth, self.max_depth), self.max_depth)
         weights = ops.cast(valid, self.dtype)
         if sample_weight is not None:
-            weights = weights * ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1, 1, 1))
+            sample_weight = ops.cast(ops.convert_to_tensor(sample_weight), self.dtype)
+            per_image = len(sample_weight.shape) < 2
+            shaped = ops.reshape(sample_weight, (-1, 1, 1, 1)) if per_image else _with_channel(sample_weight)
+            weights = weights * shaped
         self.total.assign_add(ops.sum(self.error(true, pred) * weights))
         self.count.assign_add(ops.sum(weights))
 
@@ -51,6 +60,11 @@ class MaskedMetric(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "min_depth": self.min_depth, "max_depth": self.max_depth}
+
+
+def _with_channel(maps):
+    """`(B, H, W)` as `(B, H, W, 1)`."""
+    return ops.expand_dims(maps, -1) if len(maps.shape) == 3 else maps
 
 
 @keras.saving.register_keras_serializable(package="densedepth_keras")

@@ -7,7 +7,6 @@ and nowhere else.
 
 import difflib
 import os
-import re
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,11 +31,13 @@ class EncoderSpec(NamedTuple):
         constructor: a function of keras.applications.
         normalization: `(scale, offset)` per channel.
         taps: names of the layers whose outputs are P1..P5.
+        weight_file: how keras.applications calls the ImageNet weights without top, in `~/.keras/models`.
     """
 
     constructor: Callable[..., keras.Model]
     normalization: tuple[tuple[float, ...], tuple[float, ...]]
     taps: tuple[str, str, str, str, str]
+    weight_file: str
 
 
 _DENSENET_TAPS = ("conv1_relu", "pool1", "pool2_pool", "pool3_pool", "relu")
@@ -48,13 +49,16 @@ _MOBILENET_V2_TAPS = (
     "out_relu",
 )
 
+_NO_TOP = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
+_MOBILENET_V2_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+
 _APPS = keras.applications
 ENCODERS = MappingProxyType(
     {
-        "densenet121": EncoderSpec(_APPS.DenseNet121, STANDARDIZED, _DENSENET_TAPS),
-        "densenet169": EncoderSpec(_APPS.DenseNet169, STANDARDIZED, _DENSENET_TAPS),
-        "densenet201": EncoderSpec(_APPS.DenseNet201, STANDARDIZED, _DENSENET_TAPS),
-        "mobilenet_v2": EncoderSpec(_APPS.MobileNetV2, SYMMETRIC, _MOBILENET_V2_TAPS),
+        "densenet121": EncoderSpec(_APPS.DenseNet121, STANDARDIZED, _DENSENET_TAPS, "densenet121" + _NO_TOP),
+        "densenet169": EncoderSpec(_APPS.DenseNet169, STANDARDIZED, _DENSENET_TAPS, "densenet169" + _NO_TOP),
+        "densenet201": EncoderSpec(_APPS.DenseNet201, STANDARDIZED, _DENSENET_TAPS, "densenet201" + _NO_TOP),
+        "mobilenet_v2": EncoderSpec(_APPS.MobileNetV2, SYMMETRIC, _MOBILENET_V2_TAPS, _MOBILENET_V2_FILE),
     }
 )
 """Name -> EncoderSpec. Read-only; a new line here is a tested line."""
@@ -99,29 +103,37 @@ def encoder_spec(encoder: str) -> EncoderSpec:
 
 
 def calibrate_batch_norm(model: keras.Model, images, momentum: float = 0.9) -> None:
-    """Sets every BatchNormalization layer's statistics to those of the given images.
+    """Sets the batch statistics of a depth model's encoder to those of the given images.
 
     For an encoder without pretrained weights: its untouched statistics (mean 0, variance 1) let signals fade over a
     hundred layers, and keras.applications' momentum of 0.99 or 0.999 needs thousands of steps to forget them, which a
     short run does not have.
 
     Args:
-        model: any model; its statistics change, and the momentum of its BatchNormalization layers.
-        images: uint8 or float `(B, H, W, 3)`, RGB 0..255; a few dozen.
+        model: what `build_model` returns; frozen encoders are calibrated too and stay frozen.
+        images: uint8 or float `(B, H, W, 3)`, RGB 0..255. All go through the encoder at once: a few dozen small ones,
+            or a few large ones.
         momentum: of the running averages from here on.
     """
-    layers = batch_norm_layers(model)
+    encoder = model.get_layer("encoder")
+    layers = batch_norm_layers(encoder)
     were_trainable = [layer.trainable for layer in layers]
     for layer in layers:  # the running average becomes the batch's own value, in frozen layers too
         layer.trainable, layer.momentum = True, 0.0
-    model(images, training=True)
+    encoder(model.get_layer("normalization")(images), training=True)
     for layer, trainable in zip(layers, were_trainable, strict=True):
         layer.trainable, layer.momentum = trainable, momentum
 
 
 def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Every BatchNormalization layer of a model, nested ones included."""
-    return [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+    """Every BatchNormalization layer of a model, nested models included."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += batch_norm_layers(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            found.append(layer)
+    return found
 
 
 def _backbone(encoder, spec, weights):
@@ -151,17 +163,16 @@ def _backbone(encoder, spec, weights):
 
 
 def _imagenet_backbone(encoder, spec, arguments):
+    home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
+    file = os.path.join(home, "models", spec.weight_file)
     try:
         return spec.constructor(weights="imagenet", **arguments)
-    except Exception as error:  # get_file raises a bare Exception on any network failure
-        found = re.search(r"https?://\S+\.h5", str(error))
-        if not found:
-            raise
-        url = found.group()
-    models = os.path.join(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")), "models")
+    except Exception as error:  # URL errors come as a bare Exception, broken connections and broken files as they are
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        broken = os.path.isfile(os.path.expanduser(file))
+    what = "is there but cannot be used; delete it" if broken else "could not be downloaded"
     raise FileNotFoundError(
-        f"The ImageNet weights of {encoder!r} could not be downloaded from {url}. Put the file there by hand as "
-        f"{os.path.join(models, url.rsplit('/', 1)[-1])}, or name a weight file you have (weights=PATH, on the "
-        "command line --encoder-weights PATH), or start from random weights (weights=None, --encoder-weights none). "
-        "Received: weights='imagenet'"
-    ) from None
+        f"The ImageNet weights of {encoder!r}: {file} {what} ({reason}). Put a good copy of that file there, or name a "
+        "weight file you have (weights=PATH, on the command line --encoder-weights PATH), or start from random weights "
+        "(weights=None, --encoder-weights none). Received: weights='imagenet'"
+    )

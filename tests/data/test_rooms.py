@@ -186,7 +186,7 @@ class TestRooms:
             assert depth.min() >= 0.5
             assert depth.max() <= 10.0
             means.append(depth.mean())
-        assert 2.3 < np.mean(means) < 3.5  # metres; 3.1 over 300 scenes
+        assert 2.8 < np.mean(means) < 3.9  # metres; 3.34 over 200 scenes, and 60 means of deviation 1.0 stray by 0.13
         assert np.std(means) > 0.8  # 1.0 over 300 scenes
 
     def test_few_views_end_at_a_bare_wall_close_by(self):

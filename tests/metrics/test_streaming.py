@@ -55,12 +55,16 @@ def test_reset_empty_and_config(name, batches):
     assert (again.name, again.min_depth, again.max_depth) == (name, 0.5, 8.0)
 
 
-def test_count_does_not_saturate():
-    """float32 counts stop growing at 2^24 when pixels are added one by one; whole batches are added here."""
-    metric = streaming.RMSE()
-    metric.count.assign(2.0**25)
-    metric.update_state(np.ones((1, 100, 100, 1)), np.ones((1, 100, 100, 1)))
-    assert float(metric.count) == 2.0**25 + 10_000
+def test_rank_3_is_rank_4_and_other_shapes_are_refused(batches):
+    true, pred = batches[0]
+    values = []
+    for y_true, y_pred in ((true, pred), (true[..., 0], pred), (true[..., 0], pred[..., 0])):
+        metric = streaming.Delta1()
+        metric.update_state(y_true, y_pred)
+        values.append(float(metric.result()))
+    assert len(set(values)) == 1
+    with pytest.raises(ValueError, match=r"y_pred.shape=\(4, 12, 14, 1\)"):
+        streaming.RMSE().update_state(true, pred[:, :, :14])
 
 
 def test_sample_weight():
@@ -68,3 +72,9 @@ def test_sample_weight():
     true, pred = np.ones((2, 4, 4, 1)), np.stack([np.full((4, 4, 1), 2.0), np.full((4, 4, 1), 4.0)])
     metric.update_state(true, pred, sample_weight=np.array([1.0, 0.0]))
     assert float(metric.result()) == pytest.approx(1.0)
+    metric.reset_state()
+    weights = np.zeros((2, 4, 4))
+    weights[1, 0, 0] = 1
+    metric.update_state(true, pred, sample_weight=weights)
+    assert float(metric.result()) == pytest.approx(3.0)
+    assert float(metric.count) == 1

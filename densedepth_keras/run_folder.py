@@ -1,0 +1,121 @@
+"""Run folders: made, filled, found and read back."""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from densedepth_keras.atomic import written_beside
+from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, TrainConfig
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keeps the model of the lowest val_rmse: written to the side, then renamed over the last one."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path, self.best, self.best_epoch = path, float("inf"), 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not logs["val_rmse"] < self.best:
+            return
+        try:
+            with written_beside(self.path) as side:
+                self.model.save(side)
+        except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
+            raise OSError(f"The model could not be saved as {self.path}: {error}") from error
+        self.best, self.best_epoch = logs["val_rmse"], epoch + 1
+
+
+def new_path(config: TrainConfig) -> Path:
+    """Where a run will lie; FileExistsError where something lies already."""
+    name = config.name or f"{config.dataset}-{config.encoder}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(config.output_dir) / name
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise FileExistsError(f"`output_dir` is a file. Received: output_dir={config.output_dir!r}")
+    if folder.exists():
+        raise FileExistsError(
+            f"The run folder exists and is left as it is: {folder}. Choose another --name. Received: name={name!r}"
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def created(folder: Path) -> Iterator[None]:
+    """Makes the run folder; takes it away again where the run fails before there is a model in it."""
+    new_parent = not folder.parent.exists()
+    folder.mkdir(parents=True)
+    try:
+        yield
+    except BaseException:
+        if not (folder / MODEL_FILE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # not empty: somebody else's
+                if new_parent:
+                    folder.parent.rmdir()
+        raise
+
+
+def provenance() -> dict:
+    """Versions, backend and commit, for config.json."""
+    packages = ("densedepth_keras", "keras", "tensorflow", "numpy", "pillow", "h5py")
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"versions": versions, "backend": keras.backend.backend(), "git_commit": _git_commit()}
+
+
+def _git_commit() -> str | None:
+    """The commit this package was run from; None where it is no checkout."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "log", "-1", "--format=%H", "--", str(here)]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
+    return None
+
+
+def newest_run(output_dir: str | os.PathLike) -> Path:
+    """The run folder below `output_dir` whose model was saved last; FileNotFoundError where there is none."""
+    models = sorted(Path(output_dir).glob(f"*/{MODEL_FILE}"), key=lambda path: path.stat().st_mtime_ns)
+    if not models:
+        raise FileNotFoundError(
+            f"No run below {str(output_dir)!r} yet: train one with train.py, or name a run folder or .keras file with "
+            "--checkpoint PATH. Received: checkpoint=None"
+        )
+    return models[-1].parent
+
+
+def read_run(checkpoint: Path) -> tuple[Path, TrainConfig | None]:
+    """The checkpoint's folder, and its TrainConfig, or None for a model that came without one."""
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    file = folder / CONFIG_FILE
+    if not file.is_file() or (checkpoint.is_file() and checkpoint.name != MODEL_FILE):
+        return folder, None
+    try:
+        return folder, TrainConfig.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"Not the config.json of a run: {error}. Received: {str(file)!r}") from error
+
+
+def read_mean_depth(file: Path) -> np.ndarray | None:
+    """The run's mean training depth, None where it has none."""
+    if not file.is_file():
+        return None
+    try:
+        with open(file, "rb") as stream:
+            mean = np.lib.format.read_array(stream, allow_pickle=False)
+    except Exception as error:  # NumPy raises ValueError, EOFError and more on broken files
+        raise ValueError(f"The run's mean depth cannot be read: {error}. Received: {str(file)!r}") from error
+    if mean.ndim != 2 or not np.isfinite(mean).all() or not (mean > 0).all():
+        raise ValueError(f"The run's mean depth is no map of metres: shape {mean.shape}. Received: {str(file)!r}")
+    return mean
