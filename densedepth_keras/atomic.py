@@ -1,7 +1,8 @@
-"""Files that are complete or not there. Standard library only."""
+"""Files that are complete or not there, and folders that can be written to. Standard library only."""
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +20,18 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(side, path)
     finally:
         side.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | os.PathLike, argument: str) -> None:
+    """Raises an OSError that names the argument unless the folder, or the nearest one above it, can be written to."""
+    path = Path(folder).absolute()
+    try:
+        while not os.path.lexists(path):
+            path = path.parent
+        if path.is_dir():
+            with tempfile.TemporaryFile(dir=path):
+                return
+        reason = f"{path} is no folder"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise OSError(f"Nothing can be written there: {reason}. Received: {argument}={str(folder)!r}")

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     parser, options = _parser(prog), list(sys.argv[1:] if arguments is None else arguments)
     values = vars(parser.parse_args(options))
     command, show_traceback = values.pop("command"), values.pop("traceback")
+    warnings.formatwarning = lambda message, *_, **__: f"{prog}: warning: {message}\n"  # one line, no source
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter hides our one line
     try:
         {"train": _train, "evaluate": _evaluate}[command](values, prog)

@@ -120,8 +120,8 @@ class TrainConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainConfig":
         """Takes back what `to_json` gave; keys that are no fields (versions, facts of a run) are left alone."""
-        if not isinstance(values, dict):
-            raise ValueError(f"A config must be a JSON object. Received: {values!r}")
+        if not isinstance(values, dict) or not isinstance(values.get("dataset"), str):
+            raise ValueError(f"A config must be a JSON object that names its dataset. Received: {values!r:.200}")
         names = {item.name for item in dataclasses.fields(cls)}
         return cls(**{key: value for key, value in values.items() if key in names})
 
@@ -195,7 +195,7 @@ def _check_choices(config):
 
 
 def _is_folder_name(name):
-    return name not in ("", ".", "..") and os.path.basename(name) == name
+    return name not in ("", ".", "..") and "\0" not in name and os.path.basename(name) == name
 
 
 def _check(name, value, is_good, expected):

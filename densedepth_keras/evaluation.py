@@ -9,13 +9,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from densedepth_keras.atomic import check_writable
 from densedepth_keras.config import MEAN_FILE, EvaluationConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.checks import check_unit
 from densedepth_keras.data.resize import enlarge_prediction
 from densedepth_keras.data.sample import Sample, Source
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH
-from densedepth_keras.prediction import depth_range, iterate_depth, load_model
+from densedepth_keras.prediction import check_checkpoint, depth_range, iterate_depth, load_model
 from densedepth_keras.protocols import PROTOCOLS
 from densedepth_keras.report import REPORT_FILE, REPORT_FILES, Report, format_report, row, summary, write_report
 from densedepth_keras.run_folder import newest_run, read_mean_depth, read_run
@@ -115,6 +116,7 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
             evaluation under the same name.
     """
     checkpoint = newest_run(config.output_dir) if config.checkpoint is None else Path(config.checkpoint)
+    check_checkpoint(checkpoint)
     folder, run = read_run(checkpoint)
     data = _data_of(config, run)
     protocol = config.protocol or _default_protocol(data["name"])
@@ -129,7 +131,8 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
     output = _output_folder(config, checkpoint, protocol, conditions)
     model, source = load_model(checkpoint), load_dataset(**data)
     announce(f"{checkpoint}: {len(source)} images of {data['name']}, {config.split} split")
-    progress = keras.utils.Progbar(len(source), unit_name="image")
+    # In a log file every update is a line of its own.
+    progress = keras.utils.Progbar(len(source), unit_name="image", interval=0.05 if os.isatty(1) else 10.0)
     report = evaluate(
         model,
         source,
@@ -140,8 +143,12 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
         on_image=progress.update,
     )
     report = report._replace(protocol={**report.protocol, **conditions})
-    write_report(report, output)
-    announce(f"{format_report(report)}\nWritten to {output}")
+    announce(format_report(report))  # before writing: a full disk must not take the numbers along
+    try:
+        write_report(report, output)
+    except OSError as error:
+        raise OSError(f"The report could not be written to {output}: {error}") from error
+    announce(f"Written to {output}")
     return report
 
 
@@ -157,7 +164,7 @@ def _data_of(config, run):
     return {
         "name": name,
         "split": config.split,
-        "data_dir": config.data_dir or (own and own.data_dir),
+        "data_dir": os.path.abspath(config.data_dir) if config.data_dir else own and own.data_dir,
         "depth_unit": config.depth_unit or (own and own.depth_unit),
         "partition": own.split if own else "official",
         "raw_depth": own.raw_depth if own else False,
@@ -173,10 +180,13 @@ def _output_folder(config, checkpoint, protocol, conditions):
     """Where the report goes: never over another one, except over the same evaluation's own."""
     if config.output is not None:
         output = Path(config.output)
-        present = [name for name in REPORT_FILES if (output / name).exists()]
-        if present or (output.exists() and not output.is_dir()):
-            what = f"holds {', '.join(present)} already" if present else "is no folder"
-            raise FileExistsError(f"{output} {what}. Choose another --output. Received: output={config.output!r}")
+        present = [name for name in REPORT_FILES if os.path.exists(output / name)]
+        if present:
+            raise FileExistsError(
+                f"{output} holds {', '.join(present)} already. Choose another --output. "
+                f"Received: output={config.output!r}"
+            )
+        check_writable(output, "output")
         return output
     parts = ["evaluation", conditions["dataset"], config.split, protocol]
     parts += ["flip"] * config.flip_average + [f"first{config.limit}"] * (config.limit is not None)

@@ -1,6 +1,7 @@
 """From pictures to metres: load a model, predict depth at every image's own size."""
 
 import os
+import zipfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -29,17 +30,26 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         FileNotFoundError: no such file, or a run folder without a model.
         ValueError: a file that Keras cannot read, or a model that is none of depth.
     """
-    path = Path(path)
-    file = path / MODEL_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(f"No model there: expected a run folder or a .keras file. Received: {str(path)!r}")
+    file = check_checkpoint(path)
     try:
+        with zipfile.ZipFile(file):  # Keras calls a broken archive "not found"
+            pass
         model = keras.saving.load_model(file, compile=False)
     except Exception as error:  # zip, JSON, HDF5 and Keras each raise their own kinds on a broken file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"Not a model that Keras can load: {reason[:300]} Received: {str(file)!r}") from error
+        raise ValueError(
+            f"Truncated, or not a model that Keras can load: {reason[:300]}. Received: {str(file)!r}"
+        ) from error
     _check_depth_model(model, file)
     return model
+
+
+def check_checkpoint(path: str | os.PathLike) -> Path:
+    """The model file of a `.keras` path or a run folder; FileNotFoundError where there is none."""
+    file = Path(path) / MODEL_FILE if os.path.isdir(path) else Path(path)
+    if not os.path.isfile(file):
+        raise FileNotFoundError(f"No model there: expected a run folder or a .keras file. Received: {str(path)!r}")
+    return file
 
 
 def depth_range(model: keras.Model) -> tuple[float, float]:
@@ -76,6 +86,8 @@ def predict_depth(model: keras.Model, images, *, batch_size: int = 8, flip_avera
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    if images is None:
+        raise TypeError("`images` must be an image or a list of images. Received: images=None")
     alone = isinstance(images, str | os.PathLike | Image.Image) or len(getattr(images, "shape", range(4))) < 4
     names = ((image, f"image {number}") for number, image in enumerate([images] if alone else images))
     arrays = (as_image(image, name) for image, name in names)

@@ -54,7 +54,17 @@ def summary(rows: list[dict[str, float]]) -> dict[str, float]:
 def write_report(report: Report, folder: str | os.PathLike) -> None:
     """Writes evaluation.json, per_image.csv and gallery.png: all three, or on a full disk none."""
     folder = Path(folder)
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _put_in_place(report, folder)
+    except BaseException:
+        if is_new:
+            folder.rmdir()
+        raise
+
+
+def _put_in_place(report, folder):
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as side:
         _write_files(report, Path(side))
         for name in REPORT_FILES:

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from densedepth_keras.atomic import written_beside
+from densedepth_keras.atomic import check_writable, written_beside
 from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, TrainConfig
 
 
@@ -37,15 +37,16 @@ class BestModel(keras.callbacks.Callback):
 
 
 def new_path(config: TrainConfig) -> Path:
-    """Where a run will lie; FileExistsError where something lies already."""
+    """Where a run will lie; FileExistsError where a run of that name lies already."""
+    check_writable(config.output_dir, "output_dir")
     name = config.name or f"{config.dataset}-{config.encoder}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(config.output_dir) / name
-    if folder.parent.exists() and not folder.parent.is_dir():
-        raise FileExistsError(f"`output_dir` is a file. Received: output_dir={config.output_dir!r}")
-    if folder.exists():
-        raise FileExistsError(
-            f"The run folder exists and is left as it is: {folder}. Choose another --name. Received: name={name!r}"
-        )
+    folder, number = Path(config.output_dir) / name, 2
+    while os.path.lexists(folder):
+        if config.name:
+            raise FileExistsError(
+                f"The run folder exists and is left as it is: {folder}. Choose another --name. Received: name={name!r}"
+            )
+        folder, number = Path(config.output_dir) / f"{name}-{number}", number + 1
     return folder
 
 
@@ -53,16 +54,25 @@ def new_path(config: TrainConfig) -> Path:
 def created(folder: Path) -> Iterator[None]:
     """Makes the run folder; takes it away again where the run fails before there is a model in it."""
     new_parent = not folder.parent.exists()
-    folder.mkdir(parents=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()  # fails where another run has been quicker, and then that one's folder stays
+    except OSError:
+        _remove_if_empty(folder.parent, new_parent)
+        raise
     try:
         yield
     except BaseException:
         if not (folder / MODEL_FILE).exists():
             shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # not empty: somebody else's
-                if new_parent:
-                    folder.parent.rmdir()
+            _remove_if_empty(folder.parent, new_parent)
         raise
+
+
+def _remove_if_empty(folder, is_ours):
+    with contextlib.suppress(OSError):  # not empty: somebody else's
+        if is_ours:
+            folder.rmdir()
 
 
 def provenance() -> dict:

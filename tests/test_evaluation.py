@@ -102,6 +102,27 @@ def test_another_evaluation_is_not_overwritten(run, own_data, tmp_path, capsys):
     assert file.read_bytes() == whole
 
 
+def test_the_same_data_typed_otherwise_is_the_same_evaluation(run, own_data, tmp_path, monkeypatch):
+    assert command("--checkpoint", run) == 0
+    monkeypatch.chdir(tmp_path)
+    assert command("--checkpoint", run, "--data-dir", own_data.relative_to(tmp_path)) == 0
+    values = json.loads((run / "evaluation-folder-test-full" / "evaluation.json").read_text())
+    assert values["protocol"]["data_dir"] == str(own_data)
+
+
+@pytest.mark.parametrize("where", ["/proc/nothing", "{data}/test.csv/deeper"])
+def test_output_that_cannot_be_made_is_said_before_the_work(run, own_data, where, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation, "load_model", lambda _: pytest.fail("too late"))
+    assert command("--checkpoint", run, "--output", where.format(data=own_data)) == 2
+    assert "Nothing can be written there" in capsys.readouterr().err
+
+
+def test_missing_checkpoint_is_said_as_such(capsys, tmp_path):
+    for path in (tmp_path / "nowhere.keras", tmp_path):
+        assert command("--checkpoint", path) == 2
+        assert "No model there: expected a run folder or a .keras file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["gallery.png", "per_image.csv"])
 def test_output_with_somebody_s_file_in_it_is_refused(run, tmp_path, name, capsys):
     (tmp_path / "mine").mkdir()
@@ -121,7 +142,7 @@ def test_full_disk_leaves_no_half_of_a_report(small_model, tmp_path, monkeypatch
     monkeypatch.setattr(report_module, "write_json", full)
     with pytest.raises(OSError, match="No space left"):
         report_module.write_report(report, tmp_path / "report")
-    assert list((tmp_path / "report").iterdir()) == []
+    assert not (tmp_path / "report").exists()
 
 
 def test_flip_average_and_split_are_used_and_said(run):
@@ -237,10 +258,10 @@ def _spoil(run, kind):
     ("kind", "message"),
     [
         ("no model", "No model there"),
-        ("broken model", "Not a model that Keras can load"),
+        ("broken model", "not a model that Keras can load"),
         ("broken config", "Not the config.json of a run"),
         ("foreign config", "dataset='imagenet'"),
-        ("config of another kind", "must be a JSON object"),
+        ("config of another kind", "must be a JSON object that names its dataset"),
         ("broken mean", "mean depth cannot be read"),
         ("foreign mean", "no map of metres"),
     ],

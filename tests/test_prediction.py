@@ -100,7 +100,7 @@ def test_checkpoints_that_are_none(tmp_path):
         load_model(tmp_path)
     path = tmp_path / "x.keras"
     path.write_bytes(b"PK hello")
-    with pytest.raises(ValueError, match=r"Not a model that Keras can load.*x\.keras"):
+    with pytest.raises(ValueError, match=r"not a model that Keras can load.*x\.keras"):
         load_model(path)
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(path)
     with pytest.raises(ValueError, match="Not a depth model"):

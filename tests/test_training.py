@@ -217,6 +217,28 @@ def test_only_a_better_model_is_saved(tmp_path, small_model):
     assert (best.best, best.best_epoch) == (2.0, 2)
 
 
+def test_a_quicker_run_s_folder_stays(tmp_path):
+    def make():
+        with run_folder.created(tmp_path / "a"):
+            pytest.fail("must not get here")
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "config.json").write_text("theirs")
+    with pytest.raises(FileExistsError):
+        make()
+    assert (tmp_path / "a" / "config.json").read_text() == "theirs"
+
+
+def test_unnamed_runs_of_one_second_get_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder.time, "strftime", lambda _: "now")
+    config = TrainConfig(output_dir=str(tmp_path))
+    names = []
+    for _ in range(3):
+        names.append(run_folder.new_path(config).name)
+        (tmp_path / names[-1]).mkdir()
+    assert names == ["rooms-densenet169-now", "rooms-densenet169-now-2", "rooms-densenet169-now-3"]
+
+
 @pytest.mark.parametrize("saved", [False, True])
 def test_failed_run_takes_its_folder_away_unless_a_model_is_in_it(tmp_path, saved):
     folder = tmp_path / "runs" / "a"

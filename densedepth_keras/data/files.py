@@ -28,12 +28,19 @@ def read_image(path: str | os.PathLike, *, turn: bool = True) -> np.ndarray:
         FileNotFoundError: no such file.
     """
     with _opened(path) as picture:
-        if not turn and picture.getexif().get(_ORIENTATION, 1) != 1:
+        if not turn and _orientation(picture, path) != 1:
             raise ValueError(
                 "The image is stored turned (EXIF orientation), its depth map may be or not. Store both upright. "
                 f"Received: {path}"
             )
         return rgb_array(picture, str(path))
+
+
+def _orientation(picture, path):
+    try:
+        return picture.getexif().get(_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError) as error:  # a PNG is decoded to the end for its EXIF
+        raise ValueError(f"The image cannot be decoded: {error}. Received: {path}") from error
 
 
 def rgb_array(picture: Image.Image, name: str) -> np.ndarray:
@@ -68,10 +75,7 @@ def read_depth(path: str | os.PathLike, metres_per_unit: float) -> np.ndarray:
 
 def check_pair(image: np.ndarray, depth: np.ndarray) -> None:
     """Raises a ValueError unless image and depth have one size, of 32 pixels or more a side."""
-    if image.shape[:2] != depth.shape:
-        raise ValueError(_UNEQUAL.format(_size(image), _size(depth)))
-    if min(depth.shape) < MIN_IMAGE_SIDE:
-        raise ValueError(f"both sides must be at least {MIN_IMAGE_SIDE} pixels. Received: {_size(depth)}")
+    _check_sizes(image.shape[1::-1], depth.shape[::-1])
 
 
 def check_header(image: str | os.PathLike, depth: str | os.PathLike) -> None:
@@ -79,15 +83,23 @@ def check_header(image: str | os.PathLike, depth: str | os.PathLike) -> None:
     with _opened(image) as picture:
         size = picture.size
     if str(depth).lower().endswith(".npy"):
-        return
-    with _opened(depth) as picture:
-        _check_depth_mode(picture, depth)
-        if picture.size != size:
-            raise ValueError(_UNEQUAL.format("{}x{}".format(*size), "{}x{}".format(*picture.size)))
+        depth_size = _read_array(depth, header_only=True).shape[::-1]
+    else:
+        with _opened(depth) as picture:
+            _check_depth_mode(picture, depth)
+            depth_size = picture.size
+    _check_sizes(size, depth_size)
 
 
-def _size(array):
-    return f"{array.shape[1]}x{array.shape[0]}"
+def _check_sizes(image_size, depth_size):
+    """(width, height) of both."""
+    if tuple(image_size) != tuple(depth_size):
+        texts = ("{}x{}".format(*size) for size in (image_size, depth_size))
+        raise ValueError(_UNEQUAL.format(*texts))
+    if min(depth_size) < MIN_IMAGE_SIDE:
+        raise ValueError(
+            f"both sides must be at least {MIN_IMAGE_SIDE} pixels. Received: {depth_size[0]}x{depth_size[1]}"
+        )
 
 
 def _opened(path):
@@ -123,10 +135,13 @@ def _read_depth_picture(path):
             raise ValueError(f"The depth map cannot be decoded: {error}. Received: {path}") from error
 
 
-def _read_array(path):
+def _read_array(path, header_only=False):
     try:
-        with open(path, "rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)  # np.load would take a renamed .npz, too
+        if header_only:
+            array = np.lib.format.open_memmap(path, mode="r")
+        else:
+            with open(path, "rb") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)  # np.load would take a renamed .npz, too
     except FileNotFoundError:
         raise
     except Exception as error:  # NumPy's readers raise ValueError, EOFError, OSError and more on broken files

@@ -85,7 +85,9 @@ class Folder:
 def _named(error, row):
     """The error with the row's name in front, of the kind that callers expect."""
     kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-    return kind(f"{row.name}: {error}")
+    text = str(error)
+    where = "" if str(row.image) in text or str(row.depth) in text else f" ({row.image.name}, {row.depth.name})"
+    return kind(f"{row.name}{where}: {text}")
 
 
 def metres_per_unit(depth_unit: str | float | None) -> float:
@@ -96,9 +98,9 @@ def metres_per_unit(depth_unit: str | float | None) -> float:
         scale = float(depth_unit)
     except (TypeError, ValueError):
         scale = 0.0
-    if not 0 < scale < float("inf"):
+    if not 1e-6 <= scale <= 1e3:
         raise ValueError(
-            "`depth_unit` must say what one stored unit is: 'm', 'cm', 'mm', or a positive number of metres "
+            "`depth_unit` must say what one stored unit is: 'm', 'cm', 'mm', or a number of metres, 1e-6 to 1000 "
             f"(0.00390625 for KITTI's value/256). It is never guessed. Received: depth_unit={depth_unit!r}"
         )
     return scale

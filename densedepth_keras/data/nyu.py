@@ -9,6 +9,7 @@ import numpy as np
 
 from densedepth_keras.data.nyu_frames import FRAMES, split_frames
 from densedepth_keras.data.sample import Sample
+from densedepth_keras.depth import MIN_IMAGE_SIDE
 
 FILE_NAME = "nyu_depth_v2_labeled.mat"
 URL = "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat"
@@ -111,5 +112,11 @@ def _check_arrays(file, path):
             )
     shapes = {name: file[name].shape for name in ("images", "depths", "rawDepths")}
     count, channels, *size = shapes["images"]
+    kinds = [file[name].dtype.kind for name in ("depths", "rawDepths")]
+    if file["images"].dtype != np.uint8 or kinds != ["f", "f"] or min(size) < MIN_IMAGE_SIDE:
+        raise ValueError(
+            f"Expected uint8 images of {MIN_IMAGE_SIDE} pixels or more a side and float depths. "
+            f"Received: images {file['images'].dtype} {shapes['images']}, depths {file['depths'].dtype}: {path}"
+        )
     if channels != 3 or not shapes["depths"] == shapes["rawDepths"] == (count, *size):
         raise ValueError(f"The arrays do not fit together: {shapes}. Received: data_dir={str(path)!r}")

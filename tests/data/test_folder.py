@@ -142,6 +142,30 @@ def test_bad_row_is_named(tmp_path, metres, kind):
         Folder(tmp_path, "train", depth_unit="mm")[1]
 
 
+@pytest.mark.parametrize("suffix", [".png", ".npy"])
+def test_headers_of_every_row_are_checked_without_decoding(tmp_path, metres, suffix):
+    good = save_pair(tmp_path, "good", np.round(metres * 1000).astype(np.uint16), suffix=suffix)
+    other = save_pair(
+        tmp_path, "bad", np.ones((40, 60), np.uint16), suffix=suffix, image=np.zeros((40, 50, 3), np.uint8)
+    )
+    (tmp_path / "train.csv").write_text(f"{good}\n{good}\n")
+    Folder(tmp_path, "train", depth_unit="mm").check()
+    (tmp_path / "train.csv").write_text(f"{good}\n{other}\n")
+    with pytest.raises(ValueError, match=r"Row 2 of train\.csv \(bad\.png, bad_depth\..*50x40.*60x40"):
+        Folder(tmp_path, "train", depth_unit="mm").check()
+
+
+def test_image_that_exif_would_turn_is_refused_in_a_pair(tmp_path, metres):
+    row = save_pair(tmp_path, "a", np.round(metres * 1000).astype(np.uint16))
+    picture = Image.open(tmp_path / "a.png")
+    exif = picture.getexif()
+    exif[0x0112] = 3
+    picture.save(tmp_path / "a.png", exif=exif)
+    (tmp_path / "train.csv").write_text(row)
+    with pytest.raises(ValueError, match=r"Row 1 of train\.csv.*stored turned.*a\.png"):
+        Folder(tmp_path, "train", depth_unit="mm")[0]
+
+
 def test_depth_in_a_lossy_format_is_refused(tmp_path, metres):
     save_pair(tmp_path, "a", np.round(metres * 25).astype(np.uint8), suffix=".jpg")
     (tmp_path / "train.csv").write_text("a.png,a_depth.jpg")
@@ -162,7 +186,7 @@ def test_empty_missing_and_wrong(tmp_path):
         Folder(tmp_path, "test", depth_unit="mm")
 
 
-@pytest.mark.parametrize("unit", [None, "km", "0", "-1", "nan", "inf", 0.0])
+@pytest.mark.parametrize("unit", [None, "km", "0", "-1", "nan", "inf", 0.0, "1e50", "1e-50"])
 def test_unit_is_never_guessed(unit):
     with pytest.raises(ValueError, match="`depth_unit` must say"):
         metres_per_unit(unit)
