@@ -31,7 +31,7 @@ def plot_samples(
     """
     rows = len(images)
     aspect = images[0].shape[0] / images[0].shape[1]
-    figure = _figure(9.6, 0.6 + rows * (3 * aspect + 0.25))
+    figure = _figure(9.6, 0.4 + rows * (2.85 * aspect + (0.24 if titles else 0.06)))
     axes = figure.subplots(rows, 3, squeeze=False)
     for row in range(rows):
         axes[row, 0].imshow(images[row])

@@ -119,7 +119,7 @@ BAD_DATA = {
     "broken depth": (lambda d: _break_row(d, "train"), r"Row 3 of train\.csv.*cannot be decoded.*1_depth\.png"),
     "broken validation": (lambda d: _break_row(d, "validation"), r"Row 3 of validation\.csv.*1_depth\.png"),
     "colour": (_colour, r"Row 3 of train\.csv: depth is a 3-channel 8-bit picture"),
-    "other size": (_other_size, r"Row 3 of train\.csv: image and depth must have one size.*64x48.*64x40"),
+    "other size": (_other_size, r"Row 3 of train\.csv \(1\.png, 1_depth\.png\): .* one size.*64x48.*64x40"),
     "empty split": (lambda d: (d / "validation.csv").write_text("image,depth\n"), r"split is empty.*validation\.csv"),
     "no split": (lambda d: (d / "validation.csv").unlink(), r"No 'validation' split"),
 }
