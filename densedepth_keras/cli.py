@@ -15,7 +15,7 @@ EPILOGS = {
     "train": """\
 examples:
   python train.py --freeze-encoder --augment
-      the paper's network on rendered rooms; downloads no data
+      DenseNet169 with a narrow decoder on rendered rooms; downloads no data
   python train.py --dataset folder --data-dir my_data --depth-unit mm --freeze-encoder --augment
       own data: my_data/train.csv, validation.csv, test.csv with columns image,depth; or
       my_data/train/image/*, my_data/train/depth/* and so on
