@@ -57,3 +57,19 @@ def reciprocal(depth, max_depth: float = MAX_DEPTH):
     Exactly its own inverse. The caller keeps zeros out.
     """
     return max_depth / depth
+
+
+def paired_maps(y_true, y_pred):
+    """Two tensors `(B, H, W)` or `(B, H, W, 1)` as `(B, H, W, 1)`; a ValueError unless they are of one such shape.
+
+    Sides that are not known yet, in a graph, fit everything.
+    """
+    y_true, y_pred = (y[..., None] if len(y.shape) == 3 else y for y in (y_true, y_pred))
+    true, pred = tuple(y_true.shape), tuple(y_pred.shape)
+    same = len(true) == len(pred) == 4 and all(a == b or None in (a, b) for a, b in zip(true, pred, strict=True))
+    if not same or true[3] != 1:
+        raise ValueError(
+            "`y_true` and `y_pred` must both be (batch, height, width, 1). "
+            f"Received: y_true.shape={true}, y_pred.shape={pred}"
+        )
+    return y_true, y_pred

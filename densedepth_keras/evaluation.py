@@ -14,7 +14,7 @@ from densedepth_keras.config import MEAN_FILE, EvaluationConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.checks import check_unit
 from densedepth_keras.data.resize import enlarge_prediction
-from densedepth_keras.data.sample import Sample, Source
+from densedepth_keras.data.sample import Sample, Source, evenly_spaced
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH
 from densedepth_keras.prediction import check_checkpoint, depth_range, iterate_depth, load_model
 from densedepth_keras.protocols import PROTOCOLS
@@ -61,7 +61,7 @@ def evaluate(
         raise ValueError(f"Unknown protocol. Expected one of: {', '.join(PROTOCOLS)}. Received: protocol={protocol!r}")
     chosen, (near, far) = PROTOCOLS[protocol], _finite_range(model)
     check_unit(source, near, far)
-    shown = set(np.linspace(0, len(source) - 1, min(GALLERY, len(source))).round().astype(int).tolist())
+    shown = set(evenly_spaced(len(source), GALLERY))
     rows, baseline_rows, gallery = [], [], []
     for index, (sample, depth) in enumerate(_predictions(model, source, batch_size, flip_average)):
         valid, depth = chosen.valid_mask(sample.depth, far), np.clip(depth, near, far)

@@ -39,7 +39,9 @@ class Report(NamedTuple):
 
 def row(index: int, true: np.ndarray, pred: np.ndarray, valid_mask: np.ndarray) -> dict[str, float]:
     """One image's line: every metric of METRICS over its valid pixels."""
-    values = {name: metric(true, pred, valid_mask) for name, metric in METRICS.items()}
+    # Masked and widened once: doing it anew in each of nine metrics takes most of an evaluation's time.
+    true, pred = true[valid_mask].astype(np.float64), pred[valid_mask].astype(np.float64)
+    values = {name: metric(true, pred) for name, metric in METRICS.items()}
     return {"index": index, "pixels": int(valid_mask.sum()), **values}
 
 

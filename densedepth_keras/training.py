@@ -15,10 +15,11 @@ from densedepth_keras.data import load_dataset
 from densedepth_keras.data.augment import augment_as_paper
 from densedepth_keras.data.checks import Survey, survey
 from densedepth_keras.data.pipeline import Pipeline
+from densedepth_keras.data.sample import evenly_spaced
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.metrics import streaming
 from densedepth_keras.models import build_model
-from densedepth_keras.models.encoders import calibrate_batch_norm, encoder_spec
+from densedepth_keras.models.encoders import calibrate_batch_norm, check_weights, encoder_spec
 from densedepth_keras.plots import plot_loss_curves, plot_samples
 from densedepth_keras.run_folder import BestModel, created, new_path, provenance
 
@@ -71,7 +72,7 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     """
     config = config.resolved()
     encoder_spec(config.encoder)
-    _check_weights(config)
+    check_weights(_weights(config))
     folder = new_path(config)
     keras.utils.set_random_seed(config.seed)
     train_source, validation_source = (_source(config, split) for split in ("train", "validation"))
@@ -160,13 +161,9 @@ def _draw(model, folder, history, validation, config, facts):
     if len(history["loss"]) == len(history["val_loss"]):
         plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(validation, config, facts))
     model.load_weights(folder / MODEL_FILE)
-    images, depths = validation.batch(0, _evenly(len(validation.source), SAMPLES))
+    images, depths = validation.batch(0, evenly_spaced(len(validation.source), SAMPLES))
     predictions = np.clip(model.predict_on_batch(images), config.min_depth, config.max_depth)
     plot_samples(folder / "samples.png", images, depths[..., 0], predictions[..., 0], max_depth=config.max_depth)
-
-
-def _evenly(count, most):
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
 def _baseline_rmse(validation: Pipeline, config, facts: Survey) -> float:
@@ -188,7 +185,7 @@ def _build(config, pipeline, announce):
         "max_depth": config.max_depth,
         "image_size": config.image_size,
     }
-    weights, start = (None if config.encoder_weights == "none" else config.encoder_weights), config.encoder_weights
+    weights, start = _weights(config), config.encoder_weights
     if weights is not None:
         try:
             return build_model(weights=weights, **arguments), start
@@ -202,6 +199,10 @@ def _build(config, pipeline, announce):
     images, _ = pipeline.batch(0, pipeline.order(0)[:count])
     calibrate_batch_norm(model, images)
     return model, start
+
+
+def _weights(config):
+    return None if config.encoder_weights == "none" else config.encoder_weights
 
 
 def _random_meaning(config):
@@ -248,12 +249,3 @@ def _headline(config, model, train_source, validation_source, facts):
         f"{', '.join(keras.distribution.list_devices())} on the {keras.backend.backend()} backend",
     )
     return " | ".join(parts)
-
-
-def _check_weights(config):
-    path = config.encoder_weights
-    if path not in ("imagenet", "none") and not os.path.isfile(path):
-        raise FileNotFoundError(
-            "`encoder_weights` must be imagenet, none, or the path of a backbone weight file. No such file. "
-            f"Received: encoder_weights={path!r}"
-        )

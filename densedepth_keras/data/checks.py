@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from densedepth_keras.data.sample import Sample, Source
+from densedepth_keras.data.sample import Sample, Source, evenly_spaced
 from densedepth_keras.depth import in_range
 
 SURVEY_SAMPLES = 1000
@@ -59,7 +59,7 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
         ValueError: a sample that cannot be read, or fewer than `LEAST_VALID_SHARE` of the depths inside the range,
             which is almost always a wrong unit; the message proposes the right one.
     """
-    indices = np.linspace(0, count - 1, min(count, SURVEY_SAMPLES)).round().astype(int).tolist()
+    indices = evenly_spaced(count, SURVEY_SAMPLES)
     shape = read(0).depth.shape
     total, seen, measured, medians, outside = np.zeros(shape), np.zeros(shape), 0, [], []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -82,7 +82,7 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
 def check_unit(source: Source, min_depth: float, max_depth: float, samples: int = 8) -> None:
     """Raises a ValueError where a few evenly spaced samples say that the depths are read in a wrong unit."""
     medians, valid, measured = [], 0, 0
-    for index in np.linspace(0, len(source) - 1, min(len(source), samples)).round().astype(int).tolist():
+    for index in evenly_spaced(len(source), samples):
         depth = source[index].depth
         if (depth > 0).any():
             medians.append(float(np.median(depth[depth > 0])))

@@ -18,6 +18,11 @@ class Sample(NamedTuple):
     depth: np.ndarray
 
 
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """At most `most` of the indices 0..count - 1, the ends included."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
+
+
 class Source(Protocol):
     """Anything with a length and random access to samples; no TensorFlow, safe to read from threads."""
 

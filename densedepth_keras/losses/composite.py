@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range, in_range, reciprocal
+from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range, in_range, paired_maps, reciprocal
 from densedepth_keras.losses.gradient import gradient_error
 from densedepth_keras.losses.pointwise import mean_absolute_error
 from densedepth_keras.losses.ssim import ssim
@@ -58,12 +58,7 @@ def depth_loss_terms(y_true, y_pred, min_depth: float = MIN_DEPTH, max_depth: fl
 
 
 def _masked_reciprocals(y_true, y_pred, min_depth, max_depth):
-    y_true, y_pred = (ops.cast(ops.convert_to_tensor(y), "float32") for y in (y_true, y_pred))
-    if len(y_true.shape) == 3:
-        y_true = ops.expand_dims(y_true, -1)
-    if len(y_pred.shape) == 3:
-        y_pred = ops.expand_dims(y_pred, -1)
-    _check_shapes(y_true.shape, y_pred.shape)
+    y_true, y_pred = paired_maps(*(ops.cast(ops.convert_to_tensor(y), "float32") for y in (y_true, y_pred)))
     # NaN compares False, so this one mask covers holes of every kind. Substitute before dividing: where() afterwards
     # would leave NaN in the gradient.
     valid = in_range(y_true, min_depth, max_depth)
@@ -71,16 +66,6 @@ def _masked_reciprocals(y_true, y_pred, min_depth, max_depth):
     # A foreign model may answer 0 or less; a millionth of the range keeps it finite and costs a sane one nothing.
     pred = ops.maximum(ops.where(valid, y_pred, max_depth), 1e-6 * max_depth)
     return true, reciprocal(pred, max_depth), ops.cast(valid, "float32")
-
-
-def _check_shapes(true, pred):
-    known = len(true) == len(pred) == 4
-    if known and all(a is None or b is None or a == b for a, b in zip(true, pred, strict=True)) and true[3] == 1:
-        return
-    raise ValueError(
-        "`y_true` and `y_pred` must both be (batch, height, width, 1). "
-        f"Received: y_true.shape={tuple(true)}, y_pred.shape={tuple(pred)}"
-    )
 
 
 @keras.saving.register_keras_serializable(package="densedepth_keras")

@@ -98,13 +98,16 @@ def _mean(values):
 
 def _valid(y_true, y_pred, valid_mask, positive=False):
     true, pred = np.asarray(y_true), np.asarray(y_pred)
-    mask = np.ones(true.shape, bool) if valid_mask is None else np.asarray(valid_mask)
-    if not true.shape == pred.shape == mask.shape or mask.dtype != bool:
+    mask = None if valid_mask is None else np.asarray(valid_mask)
+    if true.shape != pred.shape or (mask is not None and (mask.shape != true.shape or mask.dtype != bool)):
+        received = "" if mask is None else f", valid_mask={mask.dtype}{mask.shape}"
         raise ValueError(
             "`y_true`, `y_pred` and the boolean `valid_mask` must have one shape. Received: "
-            f"y_true.shape={true.shape}, y_pred.shape={pred.shape}, valid_mask={mask.dtype}{mask.shape}"
+            f"y_true.shape={true.shape}, y_pred.shape={pred.shape}{received}"
         )
-    true, pred = true[mask].astype(np.float64), pred[mask].astype(np.float64)
+    if mask is not None:
+        true, pred = true[mask], pred[mask]
+    true, pred = true.astype(np.float64, copy=False).ravel(), pred.astype(np.float64, copy=False).ravel()
     for name, values in (("y_true", true), ("y_pred", pred)):
         if not np.isfinite(values).all() or (positive and (values <= 0).any()):
             kind = "finite and positive" if positive else "finite"

@@ -7,7 +7,7 @@ published: that one comes from evaluation, at ground-truth size.
 import keras
 from keras import ops
 
-from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range, in_range
+from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range, in_range, paired_maps
 
 
 class MaskedMetric(keras.metrics.Metric):
@@ -37,21 +37,16 @@ class MaskedMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = (_with_channel(ops.cast(ops.convert_to_tensor(y), self.dtype)) for y in (y_true, y_pred))
-        if not all(a == b or None in (a, b) for a, b in zip(y_true.shape, y_pred.shape, strict=True)):
-            raise ValueError(
-                "`y_true` and `y_pred` must have one shape. "
-                f"Received: y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}"
-            )
+        y_true, y_pred = paired_maps(*(ops.cast(ops.convert_to_tensor(y), self.dtype) for y in (y_true, y_pred)))
         valid = in_range(y_true, self.min_depth, self.max_depth)
         true = ops.where(valid, y_true, self.max_depth)
         pred = ops.where(valid, ops.clip(y_pred, self.min_depth, self.max_depth), self.max_depth)
         weights = ops.cast(valid, self.dtype)
         if sample_weight is not None:
             sample_weight = ops.cast(ops.convert_to_tensor(sample_weight), self.dtype)
-            per_image = len(sample_weight.shape) < 2
-            shaped = ops.reshape(sample_weight, (-1, 1, 1, 1)) if per_image else _with_channel(sample_weight)
-            weights = weights * shaped
+            while len(sample_weight.shape) < 4:  # per image or per pixel
+                sample_weight = ops.expand_dims(sample_weight, -1)
+            weights = weights * sample_weight
         self.total.assign_add(ops.sum(self.error(true, pred) * weights))
         self.count.assign_add(ops.sum(weights))
 
@@ -60,11 +55,6 @@ class MaskedMetric(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "min_depth": self.min_depth, "max_depth": self.max_depth}
-
-
-def _with_channel(maps):
-    """`(B, H, W)` as `(B, H, W, 1)`."""
-    return ops.expand_dims(maps, -1) if len(maps.shape) == 3 else maps
 
 
 @keras.saving.register_keras_serializable(package="densedepth_keras")

@@ -102,6 +102,15 @@ def encoder_spec(encoder: str) -> EncoderSpec:
     raise ValueError(f"Unknown backbone. Expected one of: {names}. Received: encoder={encoder!r}.{hint}")
 
 
+def check_weights(weights: str | os.PathLike | None) -> None:
+    """Raises a FileNotFoundError unless `weights` is `"imagenet"`, None or a file."""
+    if weights is not None and weights != "imagenet" and not os.path.isfile(weights):
+        raise FileNotFoundError(
+            "`weights` must be 'imagenet', None, or the path of a backbone weight file (.h5 or .weights.h5). "
+            f"No such file. Received: weights={os.fspath(weights)!r}"
+        )
+
+
 def calibrate_batch_norm(model: keras.Model, images, momentum: float = 0.9) -> None:
     """Sets the batch statistics of a depth model's encoder to those of the given images.
 
@@ -144,12 +153,8 @@ def _backbone(encoder, spec, weights):
         return spec.constructor(weights=None, **arguments)
     if weights == "imagenet":
         return _imagenet_backbone(encoder, spec, arguments)
+    check_weights(weights)
     path = os.fspath(weights)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            "`weights` must be 'imagenet', None, or the path of a backbone weight file (.h5 or .weights.h5). "
-            f"No such file. Received: weights={path!r}"
-        )
     backbone = spec.constructor(weights=None, **arguments)
     try:
         backbone.load_weights(path)
