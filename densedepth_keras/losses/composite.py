@@ -1,12 +1,10 @@
 """DepthLoss: the paper's composite loss on reciprocal depth, blind to holes."""
 
 import keras
-from keras import ops
 
-from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range, in_range, paired_maps, reciprocal
-from densedepth_keras.losses.gradient import gradient_error
-from densedepth_keras.losses.pointwise import mean_absolute_error
-from densedepth_keras.losses.ssim import ssim
+from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH
+from densedepth_keras.losses.base import MaskedLoss, check_weights
+from densedepth_keras.losses.terms import TERMS, DepthLossTerm, depth_loss_terms
 
 
 def depth_loss(
@@ -46,30 +44,8 @@ def depth_loss(
     return depth_weight * depth + gradient_weight * gradient + ssim_weight * structure
 
 
-def depth_loss_terms(y_true, y_pred, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH):
-    """The three terms of `depth_loss` before weighting: `(L_depth, L_grad, L_SSIM)`, each float32 `(B,)`."""
-    true, pred, valid = _masked_reciprocals(y_true, y_pred, min_depth, max_depth)
-    similarity = ssim(true, pred, valid, max_val=max_depth / min_depth)
-    return (
-        mean_absolute_error(true, pred, valid),
-        gradient_error(true, pred, valid),
-        ops.clip((1.0 - similarity) / 2.0, 0.0, 1.0),
-    )
-
-
-def _masked_reciprocals(y_true, y_pred, min_depth, max_depth):
-    y_true, y_pred = paired_maps(*(ops.cast(ops.convert_to_tensor(y), "float32") for y in (y_true, y_pred)))
-    # NaN compares False, so this one mask covers holes of every kind. Substitute before dividing: where() afterwards
-    # would leave NaN in the gradient.
-    valid = in_range(y_true, min_depth, max_depth)
-    true = reciprocal(ops.where(valid, y_true, max_depth), max_depth)
-    # A foreign model may answer 0 or less; a millionth of the range keeps it finite and costs a sane one nothing.
-    pred = ops.maximum(ops.where(valid, y_pred, max_depth), 1e-6 * max_depth)
-    return true, reciprocal(pred, max_depth), ops.cast(valid, "float32")
-
-
 @keras.saving.register_keras_serializable(package="densedepth_keras")
-class DepthLoss(keras.losses.Loss):
+class DepthLoss(MaskedLoss):
     """The paper's composite loss for `model.compile`; see `depth_loss` for the formula.
 
     Every image's loss divides by what is valid in that image; the batch's is their mean, an image without a single
@@ -88,11 +64,14 @@ class DepthLoss(keras.losses.Loss):
         ValueError: a negative weight, all weights 0, or a range that is none.
 
     Example:
-        >>> model.compile("adam", loss=DepthLoss(max_depth=10.0))
+        >>> loss = DepthLoss(max_depth=10.0)
+        >>> model.compile("adam", loss=loss, metrics=loss.term_metrics())
 
     Reference:
         Krishna & Beura, equations 1-4.
     """
+
+    formula = staticmethod(depth_loss)
 
     def __init__(
         self,
@@ -105,16 +84,11 @@ class DepthLoss(keras.losses.Loss):
         name: str = "depth_loss",
         reduction: str = "sum_over_batch_size",
     ):
-        super().__init__(name=name, reduction=reduction, dtype="float32")
-        check_range(min_depth, max_depth)
         weights = {"depth_weight": depth_weight, "gradient_weight": gradient_weight, "ssim_weight": ssim_weight}
-        if not (all(0 <= w < float("inf") for w in weights.values()) and any(weights.values())):
-            received = ", ".join(f"{k}={v}" for k, v in weights.items())
-            raise ValueError(f"Weights must not be negative, and not all 0. Received: {received}")
-        self._arguments = {**weights, "min_depth": min_depth, "max_depth": max_depth}
+        super().__init__(min_depth, max_depth, name=name, reduction=reduction, **weights)
+        check_weights(**weights)
 
-    def call(self, y_true, y_pred):
-        return depth_loss(y_true, y_pred, **self._arguments)
-
-    def get_config(self):
-        return {"name": self.name, "reduction": self.reduction, **self._arguments}
+    def term_metrics(self) -> list[keras.metrics.Metric]:
+        """`l_depth`, `l_grad` and `l_ssim` for the training log, with the loss's own range."""
+        limits = self._arguments["min_depth"], self._arguments["max_depth"]
+        return [DepthLossTerm(term, *limits) for term in TERMS]
