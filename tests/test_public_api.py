@@ -7,8 +7,9 @@ import pytest
 
 import densedepth_keras
 from densedepth_keras.data import DATASETS
+from densedepth_keras.losses import LOSSES
 from densedepth_keras.metrics import METRICS
-from densedepth_keras.models import ENCODERS
+from densedepth_keras.models import DECODERS, ENCODERS, MODELS
 from densedepth_keras.protocols import PROTOCOLS
 
 
@@ -37,7 +38,7 @@ def test_public_function_says_what_it_takes_and_returns(name):
     assert "Raises:" in text
 
 
-@pytest.mark.parametrize("table", [ENCODERS, DATASETS, METRICS, PROTOCOLS])
+@pytest.mark.parametrize("table", [DECODERS, ENCODERS, MODELS, DATASETS, LOSSES, METRICS, PROTOCOLS])
 def test_tables_are_read_only(table):
     assert isinstance(table, MappingProxyType)
     with pytest.raises(TypeError):
@@ -48,9 +49,21 @@ def test_build_model_signature_is_the_documented_one():
     parameters = inspect.signature(densedepth_keras.build_model).parameters
     assert {name: p.default for name, p in parameters.items()} == {
         "encoder": "densenet169",
+        "architecture": "densedepth",
         "weights": "imagenet",
         "freeze_encoder": False,
+        "freeze_batch_norm": False,
+        "decoder": "densedepth",
         "decoder_filters": None,
+        "base_filters": None,
+        "upsampling": None,
+        "num_convs": 2,
+        "batch_norm": False,
+        "activation": None,
+        "dropout": 0.0,
+        "deep_supervision": 0,
+        "companion_weight": 1.0,
+        "companion_decay": 1.0,
         "min_depth": 0.1,
         "max_depth": 10.0,
         "image_size": (None, None),

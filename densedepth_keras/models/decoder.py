@@ -1,87 +1,143 @@
-"""The decoder: up-sample, concatenate the skip, convolve twice."""
+"""Decoders: from the pyramid's top back to its largest level, stage by stage.
+
+DECODERS holds the reference's ("densedepth": up-sample, concatenate the skip, convolve) and a light one ("separable").
+"""
+
+from types import MappingProxyType
+from typing import NamedTuple
 
 import keras
-from keras import ops
 
-NEGATIVE_SLOPE = 0.2
-"""LeakyReLU's slope in the reference."""
+from densedepth_keras.models.resizing import CropLike, UpsampleLike
+
+BATCH_NORM_MOMENTUM = 0.9
+"""Of the decoder's own BatchNormalization: Keras' 0.99 would still remember the start after a run of 300 steps."""
+
+TRANSPOSE_KERNEL = 2
+"""Pixels, as in the U-Net; a multiple of the stride 2, or outputs get unequal numbers of inputs: a checkerboard
+(Odena et al., Distill 2016)."""
+
+UPSAMPLINGS = ("bilinear", "transpose")
+
+ACTIVATIONS = ("leaky_relu", "relu", "relu6", "elu", "selu", "gelu", "silu", "mish", "hard_silu")
+"""Activations of keras.activations; `leaky_relu` has the reference's slope of 0.2 there."""
 
 
-@keras.saving.register_keras_serializable(package="densedepth_keras")
-class ResizeLike(keras.layers.Layer):
-    """Bilinear resize (half-pixel centres) of the first input to the second's height and width.
+class Block(NamedTuple):
+    """How the convolutions of one stage look.
 
-    Where sizes halve evenly this is the reference's factor-2 up-sampling; elsewhere it still fits, which is why no
-    image size has to be divisible by 32.
-
-    Args of `call`:
-        inputs: `[x, like]`, two `(B, h, w, C)` tensors; only the size of `like` matters.
-
-    Returns:
-        `x` at the size of `like`, float.
+    Attributes:
+        upsampling: "bilinear", or "transpose" for a learnt one: a transposed convolution of stride 2.
+        num_convs: 3x3 convolutions per stage.
+        batch_norm: BatchNormalization between convolution and activation, in place of the bias.
+        activation: one of ACTIVATIONS.
+        dropout: share of channels dropped behind each stage while training.
+        activate_all: False leaves every convolution but the stage's last without activation, as in the reference's
+            published weights.
+        align_corners: of bilinear up-sampling, see `UpsampleLike`.
+        initializer: of the kernels.
     """
 
-    def call(self, inputs):
-        x, like = inputs
-        height, width = ops.shape(like)[1:3]
-        if isinstance(height, int) and isinstance(width, int) and None not in x.shape[1:]:
-            return ops.image.resize(x, (height, width), interpolation="bilinear", data_format="channels_last")
-        # keras.ops.image.resize takes no size that is only known at run time (TensorFlow graphs of open image sizes).
-        _, h, w, channels = ops.shape(x)
-        x = ops.matmul(_interpolation(h, height, x.dtype), ops.reshape(x, (-1, h, w * channels)))
-        return ops.matmul(_interpolation(w, width, x.dtype), ops.reshape(x, (-1, height, w, channels)))
-
-    def compute_output_shape(self, input_shape):
-        x, like = input_shape
-        return (x[0], like[1], like[2], x[3])
+    upsampling: str = "bilinear"
+    num_convs: int = 2
+    batch_norm: bool = False
+    activation: str = "leaky_relu"
+    dropout: float = 0.0
+    activate_all: bool = True
+    align_corners: bool = False
+    initializer: str = "glorot_uniform"
 
 
-def _interpolation(old, new, dtype):
-    """The `(new, old)` matrix of one-dimensional bilinear interpolation, half-pixel centres, edges held."""
-    old_float, new_float = ops.cast(old, "float32"), ops.cast(new, "float32")
-    centres = (ops.arange(new, dtype="float32") + 0.5) * (old_float / new_float) - 0.5
-    centres = ops.clip(centres, 0.0, old_float - 1.0)
-    distance = ops.abs(ops.expand_dims(centres, 1) - ops.expand_dims(ops.arange(old, dtype="float32"), 0))
-    return ops.cast(ops.relu(1.0 - distance), dtype)
-
-
-def up_projection(x, skip, filters: int, name: str):
-    """One decoder stage: `x` to the size of `skip`, concatenated, then two 3x3 convolutions with LeakyReLU 0.2.
+def up_projection(x, skip, filters: int, block: Block, name: str):
+    """One stage of the reference's decoder: `x` to the size of `skip`, concatenated, then 3x3 convolutions.
 
     Args:
         x: `(B, h, w, C)` symbolic tensor.
-        skip: `(B, H, W, S)` symbolic tensor of the next larger pyramid level.
+        skip: `(B, H, W, S)` symbolic tensor of the next larger pyramid level, `h = ceil(H / 2)`.
         filters: channels out.
+        block: of the stage.
         name: prefix of the stage's layer names.
 
     Returns:
         `(B, H, W, filters)`.
 
     Reference:
-        Alhashim, Wonka, arXiv 1812.11941, section 3.1; Krishna & Beura, "bilinear + two 3x3 convolutions".
+        Alhashim, Wonka, arXiv 1812.11941, section 3.1; Krishna & Beura, "bilinear + two 3x3 convolutions" or
+        "transpose convolution".
     """
-    x = ResizeLike(name=f"{name}_resize")([x, skip])
+    x = upsample(x, skip, filters, block, name)
     x = keras.layers.Concatenate(name=f"{name}_concat")([x, skip])
-    for part in "ab":
-        x = keras.layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv_{part}")(x)
-        x = keras.layers.LeakyReLU(NEGATIVE_SLOPE, name=f"{name}_activation_{part}")(x)
+    return convolutions(x, filters, block, name)
+
+
+def light_projection(x, skip, filters: int, block: Block, name: str):
+    """One stage of the light decoder: as `up_projection`, with a small fraction of its arithmetic and memory.
+
+    `x` is reduced to `filters` channels by a 1x1 convolution *before* it is up-sampled; the skip is reduced to as many
+    and added, not concatenated; the 3x3 convolutions are depthwise-separable.
+
+    Reference:
+        Wofk et al., FastDepth (ICRA 2019): depthwise-separable decoder, added skips.
+    """
+    x = keras.layers.Conv2D(filters, 1, kernel_initializer=block.initializer, name=f"{name}_reduce")(x)
+    x = upsample(x, skip, filters, block, name)
+    skip = keras.layers.Conv2D(filters, 1, kernel_initializer=block.initializer, name=f"{name}_skip")(skip)
+    x = keras.layers.Add(name=f"{name}_add")([x, skip])
+    return convolutions(x, filters, block, name, separable=True)
+
+
+DECODERS = MappingProxyType({"densedepth": up_projection, "separable": light_projection})
+"""Name -> function of one stage. Read-only; a new line here is a tested line."""
+
+
+def upsample(x, like, filters: int, block: Block, name: str):
+    """`x` twice as large, cut to the size of `like`; transposed convolutions give `filters` channels."""
+    if block.upsampling == "bilinear":
+        return UpsampleLike(2, align_corners=block.align_corners, name=f"{name}_resize")([x, like])
+    x = keras.layers.Conv2DTranspose(
+        filters,
+        TRANSPOSE_KERNEL,
+        strides=2,
+        padding="same",
+        kernel_initializer=block.initializer,
+        name=f"{name}_transpose",
+    )(x)
+    return CropLike(name=f"{name}_crop")([x, like])
+
+
+def convolutions(x, filters: int, block: Block, name: str, *, separable: bool = False):
+    """`block.num_convs` 3x3 convolutions with what belongs behind each."""
+    kind = keras.layers.SeparableConv2D if separable else keras.layers.Conv2D
+    kernels = ("depthwise_initializer", "pointwise_initializer") if separable else ("kernel_initializer",)
+    arguments = {"padding": "same", "use_bias": not block.batch_norm, **dict.fromkeys(kernels, block.initializer)}
+    for part in "abcd"[: block.num_convs]:
+        x = kind(filters, 3, name=f"{name}_conv_{part}", **arguments)(x)
+        if block.batch_norm:
+            x = keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_norm_{part}")(x)
+        if block.activate_all or part == "abcd"[block.num_convs - 1]:
+            x = keras.layers.Activation(block.activation, name=f"{name}_activation_{part}")(x)
+    if block.dropout:
+        x = keras.layers.SpatialDropout2D(block.dropout, name=f"{name}_dropout")(x)
     return x
 
 
-def decode(pyramid, decoder_filters: int):
-    """1x1 convolution on P5, then four up-projections with a half, a quarter, an eighth and a sixteenth the filters.
+def decode(pyramid, filters: int, decoder: str = "densedepth", block: Block | None = None):
+    """1x1 convolution on P5, then four stages with a half, a quarter, an eighth and a sixteenth the filters.
 
     Args:
-        pyramid: P1..P5, symbolic `(B, H / 2^n, W / 2^n, C_n)`.
-        decoder_filters: channels after the 1x1 convolution; divisible by 16.
+        pyramid: P1..P5, symbolic `(B, ceil(H / 2^n), ceil(W / 2^n), C_n)`.
+        filters: channels after the 1x1 convolution; divisible by 16.
+        decoder: a key of `DECODERS`.
+        block: of every stage; the reference's by default.
 
     Returns:
-        The four stages' outputs, coarse to fine; the last has P1's size and `decoder_filters / 16` channels.
+        The four stages' outputs, coarse to fine; the last has P1's size and `filters / 16` channels.
     """
     *skips, top = pyramid
-    x = keras.layers.Conv2D(decoder_filters, 1, name="bridge")(top)
+    block = block or Block()
+    x = keras.layers.Conv2D(filters, 1, kernel_initializer=block.initializer, name="bridge")(top)
     stages = []
     for level, skip in enumerate(reversed(skips), start=1):
-        x = up_projection(x, skip, decoder_filters // 2**level, name=f"up{level}")
+        x = DECODERS[decoder](x, skip, filters // 2**level, block, name=f"up{level}")
         stages.append(x)
     return stages

@@ -1,67 +1,40 @@
-"""The ENCODERS table: ImageNet backbones as five-level feature pyramids.
+"""Encoders: ImageNet backbones as five-level feature pyramids, and the files of their weights."""
 
-An encoder takes RGB 0..255 `(B, H, W, 3)` and returns P1..P5, feature maps 2, 4, 8, 16 and 32 times smaller. Which
-backbone stands behind it, how it wants its pixels and which of its layers are the taps is said here, one line each,
-and nowhere else.
-"""
-
-import difflib
 import os
-from collections.abc import Callable
-from types import MappingProxyType
-from typing import NamedTuple
+import warnings
 
 import keras
+from keras import ops
 
-# Per-channel (scale, offset) on RGB 0..255; each equals the backbone family's `preprocess_input`.
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-STANDARDIZED = (
-    tuple(1 / (255 * std) for std in _IMAGENET_STD),
-    tuple(-mean / std for mean, std in zip(_IMAGENET_MEAN, _IMAGENET_STD, strict=True)),
-)
-"""Zero mean and unit variance over ImageNet: `(x / 255 - mean) / std`."""
-SYMMETRIC = ((1 / 127.5,) * 3, (-1.0,) * 3)
-"""Into [-1, 1]: `x / 127.5 - 1`."""
+from densedepth_keras.models.backbones import ENCODERS, HALF_IMAGE, OUTPUT, EncoderSpec
+from densedepth_keras.models.resizing import CropToLevel, PadToMultiple
+from densedepth_keras.names import check_name
 
 
-class EncoderSpec(NamedTuple):
-    """One line of ENCODERS.
+@keras.saving.register_keras_serializable(package="densedepth_keras")
+class Normalization(keras.layers.Layer):
+    """`scale * x + offset` per channel, after turning RGB into BGR where asked; no weights, always float32.
 
-    Attributes:
-        constructor: a function of keras.applications.
-        normalization: `(scale, offset)` per channel.
-        taps: names of the layers whose outputs are P1..P5.
-        weight_file: how keras.applications calls the ImageNet weights without top, in `~/.keras/models`.
+    Args:
+        scale: three factors.
+        offset: three summands.
+        to_bgr: reverse the channels first; scale and offset then count blue first.
     """
 
-    constructor: Callable[..., keras.Model]
-    normalization: tuple[tuple[float, ...], tuple[float, ...]]
-    taps: tuple[str, str, str, str, str]
-    weight_file: str
+    def __init__(self, scale, offset, to_bgr: bool = False, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.scale, self.offset, self.to_bgr = tuple(scale), tuple(offset), bool(to_bgr)
 
+    def call(self, inputs):
+        x = ops.cast(inputs, "float32")
+        scale, offset = (ops.convert_to_tensor(values, "float32") for values in (self.scale, self.offset))
+        return (ops.flip(x, axis=-1) if self.to_bgr else x) * scale + offset
 
-_DENSENET_TAPS = ("conv1_relu", "pool1", "pool2_pool", "pool3_pool", "relu")
-_MOBILENET_V2_TAPS = (
-    "block_1_expand_relu",
-    "block_3_expand_relu",
-    "block_6_expand_relu",
-    "block_13_expand_relu",
-    "out_relu",
-)
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
-_NO_TOP = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
-_MOBILENET_V2_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-
-_APPS = keras.applications
-ENCODERS = MappingProxyType(
-    {
-        "densenet121": EncoderSpec(_APPS.DenseNet121, STANDARDIZED, _DENSENET_TAPS, "densenet121" + _NO_TOP),
-        "densenet169": EncoderSpec(_APPS.DenseNet169, STANDARDIZED, _DENSENET_TAPS, "densenet169" + _NO_TOP),
-        "densenet201": EncoderSpec(_APPS.DenseNet201, STANDARDIZED, _DENSENET_TAPS, "densenet201" + _NO_TOP),
-        "mobilenet_v2": EncoderSpec(_APPS.MobileNetV2, SYMMETRIC, _MOBILENET_V2_TAPS, _MOBILENET_V2_FILE),
-    }
-)
-"""Name -> EncoderSpec. Read-only; a new line here is a tested line."""
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset, "to_bgr": self.to_bgr}
 
 
 def build_encoder(encoder: str, weights: str | os.PathLike | None = "imagenet") -> keras.Model:
@@ -73,8 +46,9 @@ def build_encoder(encoder: str, weights: str | os.PathLike | None = "imagenet") 
             weight file: `.h5` as keras.applications ships them (without top), or `.weights.h5`.
 
     Returns:
-        A `keras.Model` called `"encoder"`: normalised RGB `(B, H, W, 3)` in, the list P1..P5 out. Normalisation is
-        a layer of its own in front of it, see `normalization_layer`.
+        A `keras.Model` called `"encoder"`: normalised image `(B, H, W, 3)` in, the list P1..P5 out, each
+        `(B, ceil(H / 2^n), ceil(W / 2^n), C_n)`. Sizes that are no multiples of 32 are mirrored at the lower and right
+        edge for the backbone. Normalisation is a layer of its own in front of it, see `normalization_layer`.
 
     Raises:
         ValueError: unknown encoder, or a file that does not hold this backbone's weights.
@@ -82,24 +56,34 @@ def build_encoder(encoder: str, weights: str | os.PathLike | None = "imagenet") 
     """
     spec = encoder_spec(encoder)
     backbone = _backbone(encoder, spec, weights)
-    taps = [backbone.get_layer(name).output for name in spec.taps]
-    return keras.Model(backbone.input, taps, name="encoder")
+    start = backbone.input if spec.start is None else backbone.get_layer(spec.start).input
+    taps = [_tap(backbone, tap) for tap in spec.taps if tap != HALF_IMAGE]
+    image = keras.Input((None, None, 3), name="normalized")
+    padded = PadToMultiple(2 ** len(spec.taps), name="pad")(image)
+    levels = keras.Model(start, taps, name="backbone")(padded)
+    if HALF_IMAGE in spec.taps:
+        levels = [keras.layers.AveragePooling2D(2, name="half_image")(padded), *levels]
+    cut = [CropToLevel(2**n, name=f"p{n}")([level, image]) for n, level in enumerate(levels, start=1)]
+    return keras.Model(image, cut, name="encoder")
+
+
+def _tap(backbone, tap):
+    if tap == OUTPUT:
+        return backbone.output
+    name, _, side = tap.partition(":")
+    layer = backbone.get_layer(name)
+    return layer.input if side == "input" else layer.output
 
 
 def normalization_layer(encoder: str) -> keras.layers.Layer:
-    """The layer that turns RGB 0..255 into what the backbone was trained on; no weights, always float32."""
-    scale, offset = encoder_spec(encoder).normalization
-    return keras.layers.Rescaling(list(scale), list(offset), dtype="float32", name="normalization")
+    """The layer that turns RGB 0..255 into what the backbone was trained on."""
+    return Normalization(*encoder_spec(encoder).normalization, name="normalization")
 
 
 def encoder_spec(encoder: str) -> EncoderSpec:
     """Looks a name up in ENCODERS; an unknown one is a ValueError that suggests the nearest."""
-    if encoder in ENCODERS:
-        return ENCODERS[encoder]
-    near = difflib.get_close_matches(str(encoder), ENCODERS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    names = ", ".join(map(repr, ENCODERS))
-    raise ValueError(f"Unknown backbone. Expected one of: {names}. Received: encoder={encoder!r}.{hint}")
+    check_name(encoder, ENCODERS, "backbone", "encoder")
+    return ENCODERS[encoder]
 
 
 def check_weights(weights: str | os.PathLike | None) -> None:
@@ -136,19 +120,28 @@ def calibrate_batch_norm(model: keras.Model, images, momentum: float = 0.9) -> N
 
 def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     """Every BatchNormalization layer of a model, nested models included."""
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += batch_norm_layers(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            found.append(layer)
-    return found
+    return [layer for layer in leaf_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def leaf_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Every layer of a model that is no model itself, nested models' included."""
+    nested = (leaf_layers(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers)
+    return [layer for layers in nested for layer in layers]
+
+
+def freeze(encoder: keras.Model) -> None:
+    """Fixes an encoder: no weight and no batch statistic changes, and in training it answers as in use.
+
+    EfficientNets drop whole blocks at random while training, trainable or not; here they no longer do.
+    """
+    encoder.trainable = False
+    for layer in leaf_layers(encoder):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
 
 
 def _backbone(encoder, spec, weights):
-    # `(None, None, 3)` keeps every size possible; keras.applications warns that MobileNetV2's ImageNet weights were
-    # trained at 224, which says nothing about a fully convolutional use of them.
-    arguments = {"include_top": False, "input_shape": (None, None, 3)}
+    arguments = {"include_top": False, "input_shape": (None, None, 3), **spec.arguments}
     if weights is None:
         return spec.constructor(weights=None, **arguments)
     if weights == "imagenet":
@@ -171,7 +164,10 @@ def _imagenet_backbone(encoder, spec, arguments):
     home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
     file = os.path.join(home, "models", spec.weight_file)
     try:
-        return spec.constructor(weights="imagenet", **arguments)
+        with warnings.catch_warnings():
+            # MobileNets' weights were trained at 224: true, and no word about a fully convolutional use of them.
+            warnings.filterwarnings("ignore", message="`input_shape` is undefined")
+            return spec.constructor(weights="imagenet", **arguments)
     except Exception as error:  # URL errors come as a bare Exception, broken connections and broken files as they are
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         broken = os.path.isfile(os.path.expanduser(file))
