@@ -1,4 +1,4 @@
-"""The command line: `densedepth train` and `densedepth evaluate`, also behind train.py and evaluate.py."""
+"""The command line: `densedepth train|evaluate|import`, the first two also behind train.py and evaluate.py."""
 
 import argparse
 import importlib.util
@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from densedepth_keras.config import EvaluationConfig, TrainConfig, add_flags
+from densedepth_keras.atomic import check_writable, written_beside
+from densedepth_keras.config import EvaluationConfig, ImportConfig, TrainConfig, add_flags
 
 EPILOGS = {
     "train": """\
@@ -28,6 +29,11 @@ examples:
       the newest run, on the test split of what it was trained on
   python evaluate.py --checkpoint runs/my_run --dataset nyu-labeled --data-dir nyu_depth_v2_labeled.mat
       NYU's 654 test frames, Eigen crop
+""",
+    "import": """\
+example:
+  densedepth import nyu.h5 --output densedepth-nyu.keras
+  densedepth evaluate --checkpoint densedepth-nyu.keras --dataset nyu-labeled --data-dir nyu_depth_v2_labeled.mat
 """,
 }
 
@@ -49,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     warnings.formatwarning = lambda message, *_, **__: f"{prog}: warning: {message}\n"  # one line, no source
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter hides our one line
     try:
-        {"train": _train, "evaluate": _evaluate}[command](values, prog)
+        {"train": _train, "evaluate": _evaluate, "import": _import}[command](values, prog)
     except (ValueError, TypeError, OSError, ImportError) as error:
         if show_traceback:
             raise
@@ -82,10 +88,11 @@ def script(command: str) -> int:
 
 def _parser(prog):
     parser = argparse.ArgumentParser(prog=prog, description="Monocular depth estimation with Keras 3.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,import}")
     for command, config_class, text in (
         ("train", TrainConfig, "Train a depth network and leave a run folder behind."),
         ("evaluate", EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
+        ("import", ImportConfig, "Turn the weights that DenseDepth published into a model of this package."),
     ):
         sub = commands.add_parser(
             command,
@@ -123,6 +130,25 @@ def _evaluate(values, prog):
     from densedepth_keras.evaluation import evaluate_checkpoint
 
     evaluate_checkpoint(config, announce=_say)
+
+
+def _import(values, prog):
+    config = ImportConfig(**values)
+    if os.path.lexists(config.output):
+        raise FileExistsError(f"The file exists and is left as it is. Received: output={config.output!r}")
+    check_writable(os.path.dirname(os.path.abspath(config.output)), "output")
+    from densedepth_keras.models.reference import load_reference_weights
+
+    model = load_reference_weights(config.file, max_depth=config.max_depth, image_size=config.image_size)
+    with written_beside(config.output) as side:
+        model.save(side)
+    height, width = model.input_shape[1:3]
+    _say(
+        f"{config.file}: DenseNet169 with the reference's decoder, {model.count_params() / 1e6:.1f} M parameters; sees "
+        f"images at {width}x{height}, answers metres up to {model.get_layer('depth').max_depth:g}. "
+        f"Written to {config.output}"
+    )
+    _say(f"\nNext: densedepth evaluate --checkpoint {shlex.quote(config.output)} --dataset ... --data-dir ...")
 
 
 def _say(line):

@@ -1,4 +1,4 @@
-"""TrainConfig and EvaluationConfig: frozen dataclasses that are flags, checks and JSON at once.
+"""TrainConfig, EvaluationConfig, ImportConfig: frozen dataclasses that are flags, checks and JSON at once.
 
 Standard library only: `train.py --help` must not wait for Keras.
 """
@@ -18,6 +18,7 @@ from densedepth_keras.protocols import PROTOCOLS
 _PAPER = {
     "image_size": (480, 640),
     "decoder_filters": None,
+    "base_filters": 64,
     "batch_size": 4,
     "epochs": 20,
     "learning_rate": 1e-4,
@@ -26,6 +27,7 @@ _PAPER = {
 _QUICK = {
     "image_size": (48, 64),
     "decoder_filters": 256,
+    "base_filters": 16,
     "batch_size": 8,
     "epochs": 10,
     "learning_rate": 1e-3,
@@ -33,6 +35,9 @@ _QUICK = {
 }
 DEFAULTS = MappingProxyType({"rooms": _QUICK, "folder": _PAPER, "nyu-labeled": _PAPER})
 """What a flag that is not given means, per data set. Rooms is a demonstration that two CPU cores finish in minutes."""
+
+UNET_IMAGE_SIZE = (320, 320)
+"""The paper's size for its U-Net, on every data set but rooms."""
 
 CONFIG_FILE, MODEL_FILE, MEAN_FILE, HISTORY_FILE = "config.json", "model.keras", "mean_depth.npy", "history.csv"
 """What a run folder holds, beside pictures: settings, best model, mean training depth, one line per epoch."""
@@ -65,14 +70,47 @@ class TrainConfig:
         "depth with a sensor's holes: of 'nyu-labeled' the raw instead of the in-painted one, on rooms punched", False
     )
     limit: int | None = _flag("at most so many samples per split", type=int, metavar="N")
-    encoder: str = _flag("backbone: densenet121, densenet169, densenet201 or mobilenet_v2", "densenet169")
-    encoder_weights: str = _flag(
-        "imagenet, none, or the path of a backbone weight file (.h5, .weights.h5)",
-        "imagenet",
+    architecture: str = _flag(
+        "densedepth, a pretrained encoder with a decoder; or unet, the paper's baseline, from scratch",
+        "densedepth",
+        choices=("densedepth", "unet"),
+    )
+    encoder: str | None = _flag(
+        "backbone: densenet169 (default), densenet121, resnet50, mobilenet_v2, efficientnet_v2_b0, convnext_tiny, ...; "
+        "docs/models.md has all"
+    )
+    encoder_weights: str | None = _flag(
+        "imagenet (default), none, or the path of a backbone weight file (.h5, .weights.h5)",
         metavar="imagenet|none|PATH",
     )
     freeze_encoder: bool = _flag("keep the encoder's weights and batch statistics as they are", False)
+    freeze_batch_norm: bool = _flag("train the encoder, but keep its BatchNormalization layers as they are", False)
+    decoder: str = _flag(
+        "the reference's, or a light one of depthwise-separable convolutions",
+        "densedepth",
+        choices=("densedepth", "separable"),
+    )
     decoder_filters: int | None = _flag("channels the decoder starts with, a multiple of 16", type=int, metavar="N")
+    base_filters: int | None = _flag("channels of the U-Net at full size", type=int, metavar="N")
+    upsampling: str | None = _flag(
+        "bilinear, or learnt by transposed convolutions (default: bilinear; unet: transpose)",
+        choices=("bilinear", "transpose"),
+    )
+    num_convs: int = _flag("3x3 convolutions per block, 1 to 4", 2, type=int, metavar="N")
+    batch_norm: bool = _flag("BatchNormalization in the decoder", False)
+    activation: str | None = _flag(
+        "of the decoder: leaky_relu, relu, gelu, silu, ... (default: leaky_relu; unet: relu)", metavar="NAME"
+    )
+    dropout: float = _flag("share of channels dropped behind each decoder block while training", 0.0, type=float)
+    deep_supervision: int = _flag("companion heads on so many decoder stages, 0 to 3", 0, type=int, metavar="N")
+    companion_weight: float = _flag("of each companion head's loss", 1.0, type=float, metavar="WEIGHT")
+    companion_decay: float = _flag("factor on it from one companion to the next coarser", 1.0, type=float)
+    full_resolution: bool = _flag("answer at the image's size instead of half of it", False)
+    precision: str = _flag(
+        "what the network computes in; head and loss stay in float32",
+        "float32",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"),
+    )
     augment: bool = _flag("mirror images and permute their colour channels, each with p 0.5", False)
     image_size: tuple[int, int] | None = _flag(
         "size of the images the network sees, pixels, 32 or more a side", type=int, nargs=2, metavar=("H", "W")
@@ -84,8 +122,13 @@ class TrainConfig:
         "the learning rate over the run: constant, or falling to a hundredth along half a cosine",
         choices=("constant", "cosine"),
     )
+    loss: str = _flag(
+        "what is minimised; densedepth is the paper's composite loss",
+        "densedepth",
+        choices=("densedepth", "l1", "l2", "berhu", "silog", "multi_scale_gradient"),
+    )
     depth_weight: float = _flag(
-        "lambda, the weight of the point-wise term of the loss", 0.1, type=float, metavar="LAMBDA"
+        "lambda, the weight of the point-wise term of the densedepth loss", 0.1, type=float, metavar="LAMBDA"
     )
     min_depth: float = _flag("nearest depth, metres", MIN_DEPTH, type=float, metavar="METRES")
     max_depth: float = _flag("farthest depth, metres", MAX_DEPTH, type=float, metavar="METRES")
@@ -100,6 +143,8 @@ class TrainConfig:
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
         _check("learning_rate", self.learning_rate, lambda value: 0 < value < float("inf"), "positive")
         _check("depth_weight", self.depth_weight, lambda value: 0 <= value < float("inf"), "0 or more")
+        if self.loss != "densedepth":
+            _check("depth_weight", self.depth_weight, lambda value: value == 0.1, f"left alone: {self.loss} has none")
         _check("decoder_filters", self.decoder_filters, lambda f: f > 0 and f % 16 == 0, "a positive multiple of 16")
         _check("seed", self.seed, lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
         if self.image_size is not None:
@@ -109,7 +154,15 @@ class TrainConfig:
 
     def resolved(self) -> "TrainConfig":
         """The same with the data set's defaults in place of None, and `data_dir` absolute."""
-        missing = {key: value for key, value in DEFAULTS[self.dataset].items() if getattr(self, key) is None}
+        defaults = dict(DEFAULTS[self.dataset])
+        if self.architecture == "unet":
+            del defaults["decoder_filters"]
+            if self.dataset != "rooms":
+                defaults["image_size"] = UNET_IMAGE_SIZE
+        else:
+            del defaults["base_filters"]
+            defaults |= {"encoder": "densenet169", "encoder_weights": "imagenet"}
+        missing = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.data_dir is not None:
             missing["data_dir"] = os.path.abspath(self.data_dir)
         return dataclasses.replace(self, **missing)
@@ -160,6 +213,36 @@ class EvaluationConfig:
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImportConfig:
+    """What `densedepth import` does. Its flags are described by `densedepth import --help`.
+
+    Raises:
+        ValueError: a value out of bounds.
+    """
+
+    file: str = _flag("weight file that DenseDepth published: nyu.h5 or kitti.h5", None, positional=True)
+    output: str = _flag("the .keras file to write", None, required=True, metavar="FILE.keras")
+    max_depth: float | None = _flag(
+        "farthest depth the file was trained for, metres; default: 10 for nyu*.h5, 80 for kitti*.h5",
+        type=float,
+        metavar="METRES",
+    )
+    image_size: tuple[int, int] | None = _flag(
+        "size at which the network is to see images, pixels; default: 480 640 (NYU), 384 1280 (KITTI)",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+    )
+
+    def __post_init__(self):
+        _check("output", self.output, lambda path: path.endswith(".keras"), "a file name that ends with .keras")
+        _check("max_depth", self.max_depth, lambda value: 0 < value < float("inf"), "positive, in metres")
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", tuple(self.image_size))
+            _check("image_size", self.image_size, lambda size: min(size) >= MIN_IMAGE_SIDE, "32 or more a side")
+
+
 def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
     """Adds one `--flag` for every field of the dataclass."""
     for item in dataclasses.fields(config_class):
@@ -171,6 +254,9 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
             text += " (default: {}; rooms: {})".format(*(_shown(DEFAULTS[d][item.name]) for d in ("folder", "rooms")))
         if item.type is bool:
             options["action"] = "store_true"
+        if options.pop("positional", False):
+            parser.add_argument(item.name, help=text)
+            continue
         parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=item.default, **options)
 
 

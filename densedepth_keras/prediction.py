@@ -14,6 +14,7 @@ from densedepth_keras.config import MODEL_FILE
 from densedepth_keras.data.files import read_image, rgb_array
 from densedepth_keras.data.resize import enlarge_prediction, resize_image
 from densedepth_keras.depth import MIN_IMAGE_SIDE
+from densedepth_keras.models import inference_model
 from densedepth_keras.models.heads import ReciprocalToDepth
 
 
@@ -24,7 +25,7 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         path: the file or the folder.
 
     Returns:
-        The `keras.Model`, uncompiled: RGB 0..255 in, metres out.
+        The `keras.Model`, uncompiled: RGB 0..255 in, metres out; companion heads of deep supervision are left out.
 
     Raises:
         FileNotFoundError: no such file, or a run folder without a model.
@@ -40,6 +41,10 @@ def load_model(path: str | os.PathLike) -> keras.Model:
         raise ValueError(
             f"Truncated, or not a model that Keras can load: {reason[:300]}. Received: {str(file)!r}"
         ) from error
+    try:
+        model = inference_model(model)
+    except ValueError as error:
+        raise ValueError(f"{error} in {str(file)!r}") from error
     _check_depth_model(model, file)
     return model
 
@@ -99,6 +104,7 @@ def iterate_depth(
     model: keras.Model, images: Iterable[np.ndarray], *, batch_size: int = 8, flip_average: bool = False
 ) -> Iterator[np.ndarray]:
     """`predict_depth` for a stream: uint8 images in, metres out one by one, a batch in memory at a time."""
+    model = inference_model(model)
     near, far = depth_range(model)
     for _, same_size in groupby(images, key=lambda image: network_size(model, image)):
         for batch in _chunks(same_size, batch_size):

@@ -39,7 +39,7 @@ class BestModel(keras.callbacks.Callback):
 def new_path(config: TrainConfig) -> Path:
     """Where a run will lie; FileExistsError where a run of that name lies already."""
     check_writable(config.output_dir, "output_dir")
-    name = config.name or f"{config.dataset}-{config.encoder}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = config.name or f"{config.dataset}-{config.encoder or config.architecture}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder, number = Path(config.output_dir) / name, 2
     while os.path.lexists(folder):
         if config.name:

@@ -1,5 +1,6 @@
 """One training run: check the data, build, compile, fit, and leave a run folder behind."""
 
+import contextlib
 import math
 import os
 import time
@@ -16,10 +17,11 @@ from densedepth_keras.data.augment import augment_as_paper
 from densedepth_keras.data.checks import Survey, survey
 from densedepth_keras.data.pipeline import Pipeline
 from densedepth_keras.data.sample import evenly_spaced
-from densedepth_keras.losses import DepthLoss
+from densedepth_keras.losses import LOSSES
 from densedepth_keras.metrics import streaming
-from densedepth_keras.models import build_model
-from densedepth_keras.models.encoders import calibrate_batch_norm, check_weights, encoder_spec
+from densedepth_keras.models import build_model, inference_model
+from densedepth_keras.models.build import check_model, output_size
+from densedepth_keras.models.encoders import calibrate_batch_norm, check_weights
 from densedepth_keras.plots import plot_loss_curves, plot_samples
 from densedepth_keras.run_folder import BestModel, created, new_path, provenance
 
@@ -28,6 +30,31 @@ CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**20
 
 SAMPLES = 5
 """Rows of samples.png: validation images, evenly spaced."""
+
+LOGGED = (streaming.RMSE, streaming.AbsRel, streaming.Delta1)
+
+MODEL_FLAGS = (
+    "architecture",
+    "encoder",
+    "freeze_encoder",
+    "freeze_batch_norm",
+    "decoder",
+    "decoder_filters",
+    "base_filters",
+    "upsampling",
+    "num_convs",
+    "batch_norm",
+    "activation",
+    "dropout",
+    "deep_supervision",
+    "companion_weight",
+    "companion_decay",
+    "full_resolution",
+    "min_depth",
+    "max_depth",
+    "image_size",
+)
+"""Fields of TrainConfig that are arguments of `build_model`, by the same name."""
 
 RANDOM_WEIGHTS_WARNING = """
 **********************************************************************************************************
@@ -71,12 +98,13 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
         OSError: the disk is full, the folder cannot be written.
     """
     config = config.resolved()
-    encoder_spec(config.encoder)
+    given_weights = {} if config.encoder_weights is None else {"weights": _weights(config)}
+    check_model(**_model_arguments(config), **given_weights)
     check_weights(_weights(config))
     folder = new_path(config)
     keras.utils.set_random_seed(config.seed)
     train_source, validation_source = (_source(config, split) for split in ("train", "validation"))
-    depth_size = _output_size(config.image_size)
+    depth_size = output_size(config.image_size, config.architecture, config.full_resolution)
     training, validation = (
         Pipeline(
             source,
@@ -92,12 +120,13 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     facts, _ = (_checked(pipeline, config, announce) for pipeline in (training, validation))
     model, encoder_start = _build(config, training, announce)
     announce(_headline(config, model, train_source, validation_source, facts))
+    loss = _loss(config)
     model.compile(
         optimizer=keras.optimizers.Adam(_learning_rate(config, training.steps_per_epoch), amsgrad=True),
-        loss=DepthLoss(config.depth_weight, min_depth=config.min_depth, max_depth=config.max_depth),
+        loss=loss,
         metrics=[
-            metric(config.min_depth, config.max_depth)
-            for metric in (streaming.RMSE, streaming.AbsRel, streaming.Delta1)
+            *(metric(config.min_depth, config.max_depth) for metric in LOGGED),
+            *loss.term_metrics(),
         ],
     )
     with created(folder):
@@ -162,7 +191,7 @@ def _draw(model, folder, history, validation, config, facts):
         plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(validation, config, facts))
     model.load_weights(folder / MODEL_FILE)
     images, depths = validation.batch(0, evenly_spaced(len(validation.source), SAMPLES))
-    predictions = np.clip(model.predict_on_batch(images), config.min_depth, config.max_depth)
+    predictions = np.clip(inference_model(model).predict_on_batch(images), config.min_depth, config.max_depth)
     plot_samples(folder / "samples.png", images, depths[..., 0], predictions[..., 0], max_depth=config.max_depth)
 
 
@@ -177,14 +206,14 @@ def _baseline_rmse(validation: Pipeline, config, facts: Survey) -> float:
 
 def _build(config, pipeline, announce):
     """The model, and a word for config.json on what its encoder started from."""
-    arguments = {
-        "encoder": config.encoder,
-        "freeze_encoder": config.freeze_encoder,
-        "decoder_filters": config.decoder_filters,
-        "min_depth": config.min_depth,
-        "max_depth": config.max_depth,
-        "image_size": config.image_size,
-    }
+    arguments = _model_arguments(config)
+    with _dtype_policy(config.precision):
+        if config.architecture == "unet":
+            return build_model(**arguments), None
+        return _with_encoder(config, arguments, pipeline, announce)
+
+
+def _with_encoder(config, arguments, pipeline, announce):
     weights, start = _weights(config), config.encoder_weights
     if weights is not None:
         try:
@@ -199,6 +228,27 @@ def _build(config, pipeline, announce):
     images, _ = pipeline.batch(0, pipeline.order(0)[:count])
     calibrate_batch_norm(model, images)
     return model, start
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    """Layers made inside compute as the policy says; it is global in Keras, so it is put back."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _model_arguments(config):
+    given = {name: getattr(config, name) for name in MODEL_FLAGS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _loss(config):
+    weight = {"depth_weight": config.depth_weight} if config.loss == "densedepth" else {}
+    return LOSSES[config.loss](min_depth=config.min_depth, max_depth=config.max_depth, **weight)
 
 
 def _weights(config):
@@ -233,19 +283,24 @@ def _source(config, split):
     )
 
 
-def _output_size(image_size):
-    return tuple(-(-side // 2) for side in image_size)
-
-
 def _headline(config, model, train_source, validation_source, facts):
     height, width = config.image_size
-    frozen = "frozen" if not model.get_layer("encoder").trainable else "trainable"
     parts = (
         f"{config.dataset}: {len(train_source)} training and {len(validation_source)} validation images at "
         f"{width}x{height}",
         f"{facts.samples} read: {facts.measured_share:.0%} of the pixels measured, {facts.valid_share:.0%} of those "
         f"within {config.min_depth:g}..{config.max_depth:g} m",
-        f"{config.encoder}, encoder {frozen}, {model.count_params() / 1e6:.1f} M parameters",
+        f"{_network(config)}, {model.count_params() / 1e6:.1f} M parameters",
         f"{', '.join(keras.distribution.list_devices())} on the {keras.backend.backend()} backend",
     )
     return " | ".join(parts)
+
+
+def _network(config):
+    if config.architecture == "unet":
+        return f"U-Net from {config.base_filters} filters"
+    state = "frozen" if config.freeze_encoder else "trainable"
+    if config.freeze_batch_norm and not config.freeze_encoder:
+        state += " but for its BatchNormalization"
+    decoder = "" if config.decoder == "densedepth" else f", {config.decoder} decoder"
+    return f"{config.encoder}, encoder {state}{decoder}"

@@ -1,4 +1,4 @@
-"""The same model, loss and metrics on TensorFlow, JAX and PyTorch."""
+"""The same models (from weights and from .keras files), loss and metrics on TensorFlow, JAX and PyTorch."""
 
 import importlib.util
 import os
@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from densedepth_keras.models import build_model
+
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = """
-import sys
+import pathlib, sys
 import numpy as np, keras
 from densedepth_keras.losses import DepthLoss, depth_loss_terms
 from densedepth_keras.metrics.streaming import RMSE, AbsRel, Delta1
@@ -22,10 +25,15 @@ folder, out = sys.argv[1:]
 given = np.load(f"{folder}/given.npz")
 model = build_model("mobilenet_v2", weights=None, decoder_filters=16)
 model.load_weights(f"{folder}/model.weights.h5")
-depth = keras.ops.convert_to_numpy(model(given["image"]))
+depth = model.predict_on_batch(given["image"])
 values = {"depth": depth, "resized": predict_depth(model, given["image"][0])}
 values["loss"] = float(DepthLoss()(given["true"], given["pred"]))
 values["terms"] = np.stack([keras.ops.convert_to_numpy(t) for t in depth_loss_terms(given["true"], given["pred"])])
+for file in sorted(pathlib.Path(folder).glob("*.keras")):
+    whole = keras.saving.load_model(file, safe_mode=True)
+    outputs = whole.predict_on_batch(given["image"])  # compiled as one: JAX would compile op by op
+    for name, output in (outputs if isinstance(outputs, dict) else {"depth": outputs}).items():
+        values[f"{file.stem}_{name}"] = keras.ops.convert_to_numpy(output)
 for metric in (RMSE(), AbsRel(), Delta1()):
     metric.update_state(given["true"], given["pred"])
     values[metric.name] = float(metric.result())
@@ -42,6 +50,23 @@ def _values(backend, folder):
     return dict(np.load(out))
 
 
+SAVED = {
+    "supervised": {
+        "encoder": "mobilenet_v3_small",
+        "decoder": "separable",
+        "decoder_filters": 16,
+        "upsampling": "transpose",
+        "batch_norm": True,
+        "dropout": 0.1,
+        "deep_supervision": 2,
+        "full_resolution": True,
+        "weights": None,
+    },
+    "unet": {"architecture": "unet", "base_filters": 4, "upsampling": "bilinear", "deep_supervision": 1},
+}
+"""Saved under TensorFlow: between them every layer of this package."""
+
+
 @pytest.fixture(scope="module")
 def tensorflow_values(tmp_path_factory, small_model):
     folder = tmp_path_factory.mktemp("backends")
@@ -51,6 +76,9 @@ def tensorflow_values(tmp_path_factory, small_model):
     pred = rng.uniform(0.3, 9.5, true.shape).astype("float32")
     np.savez(folder / "given.npz", image=rng.integers(0, 256, (2, 50, 67, 3), dtype=np.uint8), true=true, pred=pred)
     small_model.save_weights(folder / "model.weights.h5")
+    for name, arguments in SAVED.items():
+        keras.utils.set_random_seed(0)
+        build_model(**arguments).save(folder / f"{name}.keras")
     return folder, _values("tensorflow", folder)
 
 

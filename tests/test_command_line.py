@@ -58,6 +58,26 @@ def test_bad_value_is_status_2_before_keras_is_imported():
     assert done.stderr.startswith("train.py: error: `min_depth` must be positive and below `max_depth`")
 
 
+def test_import_refuses_before_keras_is_imported(tmp_path):
+    (tmp_path / "there.keras").write_text("mine")
+    for output, message in (("model.h5", "ends with .keras"), (tmp_path / "there.keras", "is left as it is")):
+        code = (
+            "import sys; from densedepth_keras.cli import main\n"
+            f"print(main(['import', 'nyu.h5', '--output', {str(output)!r}]), 'keras' in sys.modules)"
+        )
+        done = script("-c", code)
+        assert done.stdout == "2 False\n"
+        assert message in done.stderr
+    assert (tmp_path / "there.keras").read_text() == "mine"
+
+
+def test_import_of_a_file_that_is_none_leaves_nothing(tmp_path, capsys):
+    (tmp_path / "nyu.h5").write_bytes(b"<html>")
+    assert cli.main(["import", str(tmp_path / "nyu.h5"), "--output", str(tmp_path / "m.keras")]) == 2
+    assert "nyu.h5" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["nyu.h5"]
+
+
 def test_traceback_flag_shows_where(capsys):
     with pytest.raises(ValueError, match="max_depth"):
         cli.main(["train", "--max-depth", "0.01", "--traceback"])

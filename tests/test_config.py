@@ -1,11 +1,16 @@
 """TrainConfig and EvaluationConfig: flags, checks, JSON."""
 
 import argparse
+import dataclasses
+import inspect
 import json
 
 import pytest
 
 from densedepth_keras.config import DEFAULTS, EvaluationConfig, TrainConfig, add_flags, write_json
+from densedepth_keras.losses import LOSSES
+from densedepth_keras.models import DECODERS, MODELS, build_model
+from densedepth_keras.models.decoder import UPSAMPLINGS
 
 
 def parsed(config_class, *arguments):
@@ -53,9 +58,35 @@ def test_resolved_leaves_nothing_open(dataset):
     assert TrainConfig(dataset=dataset, epochs=99).resolved().epochs == 99
 
 
+def test_u_net_has_defaults_of_its_own():
+    config = TrainConfig(architecture="unet", dataset="nyu-labeled").resolved()
+    assert (config.image_size, config.base_filters) == ((320, 320), 64)  # the paper's
+    assert (config.encoder, config.encoder_weights, config.decoder_filters) == (None, None, None)
+    config = TrainConfig(dataset="nyu-labeled").resolved()
+    assert (config.encoder, config.encoder_weights, config.base_filters) == ("densenet169", "imagenet", None)
+
+
+def test_choices_are_the_tables_keys():
+    """The config cannot import the tables: Keras would come along."""
+    choices = {item.name: item.metadata.get("choices") for item in dataclasses.fields(TrainConfig)}
+    assert choices["architecture"] == tuple(MODELS)
+    assert choices["decoder"] == tuple(DECODERS)
+    assert choices["loss"] == tuple(LOSSES)
+    assert choices["upsampling"] == UPSAMPLINGS
+
+
+def test_every_choice_of_build_model_is_a_flag():
+    """But for the names that differ: weights (--encoder-weights) and the model's name."""
+    from densedepth_keras.training import MODEL_FLAGS
+
+    assert set(inspect.signature(build_model).parameters) - {"weights", "name"} == set(MODEL_FLAGS)
+    assert set(MODEL_FLAGS) <= {item.name for item in dataclasses.fields(TrainConfig)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"loss": "l1", "depth_weight": 0.5}, "left alone: l1 has none. Received: depth_weight=0.5"),
         ({"dataset": "nyu"}, "Received: dataset='nyu'"),
         ({"min_depth": 10.0, "max_depth": 1000.0 / 1000}, "min_depth=10.0"),
         ({"epochs": 0}, "epochs=0"),
