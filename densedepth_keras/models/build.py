@@ -72,7 +72,7 @@ def build_model(
             CPUs.
         decoder_filters: channels the decoder starts with, divisible by 16; every stage halves them. `None` takes the
             encoder's own channel count, as the paper does (1664 for DenseNet169; half of that is the reference code's
-            smaller default), and 512 for the separable decoder.
+            smaller default), and 256 for the separable decoder.
         base_filters: channels of the U-Net at full size, doubled by each of four levels; `None` means 64.
         upsampling: `"bilinear"` or `"transpose"` (a learnt 2x2 transposed convolution); `None` means bilinear, and
             transpose for the U-Net, as published.

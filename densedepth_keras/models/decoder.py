@@ -17,6 +17,10 @@ TRANSPOSE_KERNEL = 2
 """Pixels, as in the U-Net; a multiple of the stride 2, or outputs get unequal numbers of inputs: a checkerboard
 (Odena et al., Distill 2016)."""
 
+DEPTHWISE_LIMIT = 1 / 3**0.5
+"""Of uniform 3x3 depthwise kernels: variance 1/9, one over the inputs of an output. Keras' own choices count every
+channel's kernel as inputs and let a signal of 64 channels fade to a sixth at each convolution."""
+
 UPSAMPLINGS = ("bilinear", "transpose")
 
 ACTIVATIONS = ("leaky_relu", "relu", "relu6", "elu", "selu", "gelu", "silu", "mish", "hard_silu")
@@ -94,12 +98,16 @@ def upsample(x, like, filters: int, block: Block, name: str):
     """`x` twice as large, cut to the size of `like`; transposed convolutions give `filters` channels."""
     if block.upsampling == "bilinear":
         return UpsampleLike(2, align_corners=block.align_corners, name=f"{name}_resize")([x, like])
+    # Every output pixel sees one of the four taps: Keras, which counts all of them as inputs, would halve the signal at
+    # every stage, until the skips drown it and training ends on a flat map.
+    usual = keras.initializers.get(block.initializer)
+    initializer = keras.initializers.VarianceScaling(usual.scale * TRANSPOSE_KERNEL**2, usual.mode, usual.distribution)
     x = keras.layers.Conv2DTranspose(
         filters,
         TRANSPOSE_KERNEL,
         strides=2,
         padding="same",
-        kernel_initializer=block.initializer,
+        kernel_initializer=initializer,
         name=f"{name}_transpose",
     )(x)
     return CropLike(name=f"{name}_crop")([x, like])
@@ -107,11 +115,8 @@ def upsample(x, like, filters: int, block: Block, name: str):
 
 def convolutions(x, filters: int, block: Block, name: str, *, separable: bool = False):
     """`block.num_convs` 3x3 convolutions with what belongs behind each."""
-    kind = keras.layers.SeparableConv2D if separable else keras.layers.Conv2D
-    kernels = ("depthwise_initializer", "pointwise_initializer") if separable else ("kernel_initializer",)
-    arguments = {"padding": "same", "use_bias": not block.batch_norm, **dict.fromkeys(kernels, block.initializer)}
     for part in "abcd"[: block.num_convs]:
-        x = kind(filters, 3, name=f"{name}_conv_{part}", **arguments)(x)
+        x = _convolution(filters, block, f"{name}_conv_{part}", separable)(x)
         if block.batch_norm:
             x = keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_norm_{part}")(x)
         if block.activate_all or part == "abcd"[block.num_convs - 1]:
@@ -119,6 +124,19 @@ def convolutions(x, filters: int, block: Block, name: str, *, separable: bool = 
     if block.dropout:
         x = keras.layers.SpatialDropout2D(block.dropout, name=f"{name}_dropout")(x)
     return x
+
+
+def _convolution(filters, block, name, separable):
+    arguments = {"padding": "same", "use_bias": not block.batch_norm, "name": name}
+    if not separable:
+        return keras.layers.Conv2D(filters, 3, kernel_initializer=block.initializer, **arguments)
+    return keras.layers.SeparableConv2D(
+        filters,
+        3,
+        depthwise_initializer=keras.initializers.RandomUniform(-DEPTHWISE_LIMIT, DEPTHWISE_LIMIT),
+        pointwise_initializer=block.initializer,
+        **arguments,
+    )
 
 
 def decode(pyramid, filters: int, decoder: str = "densedepth", block: Block | None = None):

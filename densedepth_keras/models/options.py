@@ -9,7 +9,7 @@ from densedepth_keras.models.encoders import encoder_spec
 from densedepth_keras.names import check_name
 
 ARCHITECTURES = ("densedepth", "unet")
-SEPARABLE_FILTERS, BASE_FILTERS, MAX_COMPANIONS, MAX_CONVS = 512, 64, 3, 4
+SEPARABLE_FILTERS, BASE_FILTERS, MAX_COMPANIONS, MAX_CONVS = 256, 64, 3, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,13 @@ def _check_numbers(options):
 
 
 def _check_combination(options):
-    """What one architecture has and the other has not; the defaults of the other pass."""
+    """What would be ignored: an argument of companions without any, of one architecture with the other."""
+    for name in ("companion_weight", "companion_decay"):
+        if not options.deep_supervision and getattr(options, name) != 1.0:
+            raise ValueError(
+                f"`{name}` needs companion heads: deep_supervision of 1 to {MAX_COMPANIONS}. "
+                f"Received: {name}={getattr(options, name)!r}, deep_supervision=0"
+            )
     densedepth_only = {
         "encoder": "densenet169",
         "weights": "imagenet",

@@ -245,6 +245,7 @@ WRONG = [
     ({"dropout": float("nan")}, "dropout=nan"),
     ({"deep_supervision": 4}, "0 to 3 companion heads. Received: deep_supervision=4"),
     ({"deep_supervision": True}, "deep_supervision=True"),
+    ({"companion_weight": 0.5}, "companion_weight=0.5, deep_supervision=0"),
     ({"companion_weight": 0.0}, "companion_weight=0.0"),
     ({"companion_decay": 1.5}, "companion_decay=1.5"),
 ]

@@ -10,7 +10,7 @@ from keras import ops
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import DECODERS, build_model
 from densedepth_keras.models.cost import multiply_adds
-from densedepth_keras.models.decoder import ACTIVATIONS, UPSAMPLINGS
+from densedepth_keras.models.decoder import ACTIVATIONS, UPSAMPLINGS, Block, decode
 from densedepth_keras.models.encoders import batch_norm_layers, build_encoder
 
 
@@ -85,6 +85,25 @@ def test_frozen_encoder_with_batch_norm_in_the_decoder(rng):
     assert np.abs(beta).max() > 0
     assert np.abs(mean).max() > 0
     assert np.abs(variance - 1).max() > 0
+
+
+@pytest.mark.parametrize("arguments", [{}, {"upsampling": "transpose"}, {"decoder": "separable"}], ids=str)
+def test_no_decoder_lets_its_signal_fade(arguments, rng):
+    """What comes up from the coarser stage keeps the order of size of the skip it meets (1).
+
+    With Keras' usual initial kernels a transposed convolution halves it and depthwise ones leave a sixth and less.
+    """
+    pyramid = [keras.Input((64 >> n, 64 >> n, 96)) for n in range(5)]
+    keras.utils.set_random_seed(0)
+    stages = decode(
+        pyramid, 128, arguments.get("decoder", "densedepth"), Block(arguments.get("upsampling", "bilinear"))
+    )
+    layers = keras.Model(pyramid, stages).layers
+    model = keras.Model(pyramid, [layer.output for layer in layers if layer.name.endswith(("_crop", "_resize"))])
+    spreads = [float(ops.std(up)) for up in model([rng.normal(size=(1, *level.shape[1:])) for level in pyramid])]
+    assert len(spreads) == 4
+    assert min(spreads) > 0.3
+    assert max(spreads) < 3
 
 
 def test_dropout_acts_in_training_alone(rng):
