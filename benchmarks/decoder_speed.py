@@ -3,9 +3,9 @@
     python benchmarks/decoder_speed.py
 
 builds DenseNet169 and MobileNetV2, each with the reference's decoder, with the separable one and without any (random
-weights: they do not change the time), compiles them at a fixed size with a batch of one, and calls them in turn, so that
-whatever else the machine does meets all alike. Prints JSON with medians and the ratios of Krishna & Beura's network to
-the light ones, and writes it to benchmarks/results/decoder_speed.json. Takes two minutes on two cores.
+weights: they do not change the time), compiles them at a fixed size with a batch of one, and calls them in turn, so
+that whatever else the machine does meets all alike. Prints JSON with medians and the ratios of the reference's network
+to the light ones, and writes it to benchmarks/results/decoder_speed.json. Takes two minutes on two cores.
 """
 
 import argparse

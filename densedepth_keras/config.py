@@ -13,6 +13,7 @@ from typing import Any
 
 from densedepth_keras.atomic import written_beside
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, MIN_IMAGE_SIDE, check_range
+from densedepth_keras.names import check_name
 from densedepth_keras.protocols import PROTOCOLS
 
 _PAPER = {
@@ -90,7 +91,11 @@ class TrainConfig:
         "densedepth",
         choices=("densedepth", "separable"),
     )
-    decoder_filters: int | None = _flag("channels the decoder starts with, a multiple of 16", type=int, metavar="N")
+    decoder_filters: int | None = _flag(
+        "channels the decoder starts with, a multiple of 16; --decoder separable has 256 of its own",
+        type=int,
+        metavar="N",
+    )
     base_filters: int | None = _flag("channels of the U-Net at full size", type=int, metavar="N")
     upsampling: str | None = _flag(
         "bilinear, or learnt by transposed convolutions (default: bilinear; unet: transpose)",
@@ -113,7 +118,10 @@ class TrainConfig:
     )
     augment: bool = _flag("mirror images and permute their colour channels, each with p 0.5", False)
     image_size: tuple[int, int] | None = _flag(
-        "size of the images the network sees, pixels, 32 or more a side", type=int, nargs=2, metavar=("H", "W")
+        "size of the images the network sees, pixels, 32 or more a side; of a U-Net on photographs 320 320 by default",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
     )
     batch_size: int | None = _flag("images per step", type=int, metavar="N")
     epochs: int | None = _flag("passes over the training split", type=int, metavar="N")
@@ -134,13 +142,21 @@ class TrainConfig:
     max_depth: float = _flag("farthest depth, metres", MAX_DEPTH, type=float, metavar="METRES")
     seed: int = _flag("of weights, order and augmentation", 0, type=int)
     output_dir: str = _flag("where run folders are made", "runs", metavar="DIR")
-    name: str | None = _flag("of the run folder; default: data set, encoder and time")
+    name: str | None = _flag("of the run folder; default: data set, encoder or architecture, and time")
 
     def __post_init__(self):
         _check_choices(self)
         check_range(self.min_depth, self.max_depth)
-        for name in ("limit", "batch_size", "epochs"):
+        for name in ("limit", "batch_size", "epochs", "base_filters"):
             _check(name, getattr(self, name), lambda value: value >= 1, "at least 1")
+        _check("num_convs", self.num_convs, lambda value: 1 <= value <= 4, "1 to 4")
+        _check("dropout", self.dropout, lambda value: 0 <= value < 1, "0 or more and below 1")
+        _check("deep_supervision", self.deep_supervision, lambda value: 0 <= value <= 3, "0 to 3 companion heads")
+        _check("companion_weight", self.companion_weight, lambda value: 0 < value < float("inf"), "positive")
+        _check("companion_decay", self.companion_decay, lambda value: 0 < value <= 1, "above 0 and at most 1")
+        if self.architecture == "unet":
+            for name in ("encoder", "encoder_weights"):
+                _check(name, getattr(self, name), lambda value: False, "left alone: a U-Net has no encoder")
         _check("learning_rate", self.learning_rate, lambda value: 0 < value < float("inf"), "positive")
         _check("depth_weight", self.depth_weight, lambda value: 0 <= value < float("inf"), "0 or more")
         if self.loss != "densedepth":
@@ -248,7 +264,10 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
     for item in dataclasses.fields(config_class):
         options = dict(item.metadata)
         text = options.pop("help")
-        if item.default not in (None, False):
+        choices = options.pop("choices", None)
+        if choices:  # checked by the config, whose errors name the nearest
+            options["metavar"] = f"{{{','.join(choices)}}}"
+        if item.default is not None and item.default is not False:
             text += f" (default: {item.default})"
         elif config_class is TrainConfig and item.name in DEFAULTS["rooms"]:
             text += " (default: {}; rooms: {})".format(*(_shown(DEFAULTS[d][item.name]) for d in ("folder", "rooms")))
@@ -275,9 +294,8 @@ def _shown(value):
 def _check_choices(config):
     for item in dataclasses.fields(config):
         value, choices = getattr(config, item.name), item.metadata.get("choices")
-        if choices and value is not None and value not in choices:
-            expected = ", ".join(map(repr, choices))
-            raise ValueError(f"`{item.name}` must be one of: {expected}. Received: {item.name}={value!r}")
+        if choices and value is not None:
+            check_name(value, choices, item.name.replace("_", " "), item.name)
 
 
 def _is_folder_name(name):

@@ -122,7 +122,7 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     announce(_headline(config, model, train_source, validation_source, facts))
     loss = _loss(config)
     model.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(config, training.steps_per_epoch), amsgrad=True),
+        optimizer=_optimizer(config, training.steps_per_epoch),
         loss=loss,
         metrics=[
             *(metric(config.min_depth, config.max_depth) for metric in LOGGED),
@@ -262,6 +262,12 @@ def _random_meaning(config):
             "and trains the decoder alone: in the few minutes of this run that learns more than training all of it."
         )
     return "It is trained together with the decoder."
+
+
+def _optimizer(config, steps_per_epoch):
+    adam = keras.optimizers.Adam(_learning_rate(config, steps_per_epoch), amsgrad=True)
+    # Keras would scale float16's losses by itself, but forget to once the model has been saved and loaded.
+    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
 
 
 def _learning_rate(config, steps_per_epoch):

@@ -34,6 +34,12 @@ for file in sorted(pathlib.Path(folder).glob("*.keras")):
     outputs = whole.predict_on_batch(given["image"])  # compiled as one: JAX would compile op by op
     for name, output in (outputs if isinstance(outputs, dict) else {"depth": outputs}).items():
         values[f"{file.stem}_{name}"] = keras.ops.convert_to_numpy(output)
+trained = build_model(architecture="unet", base_filters=2, deep_supervision=1, companion_weight=0.5, batch_norm=True)
+trained.load_weights(f"{folder}/trained.weights.h5")
+trained.compile(keras.optimizers.SGD(0.01), loss=DepthLoss(), metrics=[RMSE()])
+for _ in range(2):
+    logged = trained.train_on_batch(given["image"][:, :32, :32], given["whole"], return_dict=True)
+values.update({f"trained_{name}": float(value) for name, value in logged.items()})
 for metric in (RMSE(), AbsRel(), Delta1()):
     metric.update_state(given["true"], given["pred"])
     values[metric.name] = float(metric.result())
@@ -74,7 +80,15 @@ def tensorflow_values(tmp_path_factory, small_model):
     true = rng.uniform(0.3, 9.5, (2, 24, 30, 1)).astype("float32")
     true[rng.random(true.shape) < 0.2] = 0
     pred = rng.uniform(0.3, 9.5, true.shape).astype("float32")
-    np.savez(folder / "given.npz", image=rng.integers(0, 256, (2, 50, 67, 3), dtype=np.uint8), true=true, pred=pred)
+    np.savez(
+        folder / "given.npz",
+        image=rng.integers(0, 256, (2, 50, 67, 3), dtype=np.uint8),
+        true=true,
+        pred=pred,
+        whole=true.repeat(2, 1).repeat(2, 2)[:, :32, :32],
+    )
+    trained = build_model(architecture="unet", base_filters=2, deep_supervision=1, batch_norm=True)
+    trained.save_weights(folder / "trained.weights.h5")
     small_model.save_weights(folder / "model.weights.h5")
     for name, arguments in SAVED.items():
         keras.utils.set_random_seed(0)

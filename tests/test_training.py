@@ -36,6 +36,58 @@ def flags(data, runs, *more):
     return ["train", *where, *SMALL, *more]
 
 
+VARIANTS = {
+    "unet": """--architecture unet --base-filters 2 --upsampling bilinear --deep-supervision 1 --companion-weight 0.5
+        --precision mixed_bfloat16 --loss silog""",
+    "separable": """--encoder mobilenet_v3_small --encoder-weights none --decoder separable --decoder-filters 16
+        --freeze-encoder --batch-norm --dropout 0.1 --full-resolution --precision mixed_float16 --loss berhu""",
+}
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_variants_run_from_flags_to_report(variant, own_data, tmp_path, capsys):
+    where = ["--dataset", "folder", "--data-dir", str(own_data), "--depth-unit", "mm", "--output-dir", str(tmp_path)]
+    more = ["--image-size", "32", "48", "--epochs", "1", "--batch-size", "3", "--name", variant]
+    assert cli.main(["train", *where, *more, *VARIANTS[variant].split()]) == 0
+    assert keras.config.dtype_policy().name == "float32"  # the run's was its own
+    with open(tmp_path / variant / "history.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert {"loss", "rmse", "val_loss", "val_rmse"} <= set(row)
+    assert ("val_depth_s2_loss" in row) == (variant == "unet")
+    out = capsys.readouterr().out
+    assert f"{float(row['val_rmse']):.3f} m (pooled, network resolution)" in out
+    assert ("U-Net from 2 filters" in out) == (variant == "unet")
+    assert ("separable decoder" in out) == (variant == "separable")
+    model = keras.saving.load_model(tmp_path / variant / "model.keras", safe_mode=True)
+    assert {tuple(output.shape[1:3]) for output in model.outputs} == {(32, 48)}
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (variant == "separable")
+    assert cli.main(["evaluate", "--checkpoint", str(tmp_path / variant)]) == 0
+    assert (tmp_path / variant / "evaluation-folder-test-full" / "evaluation.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--architecture", "unet", "--encoder", "densenet169"], "encoder='densenet169'"),
+        (["--architecture", "unet", "--encoder-weights", "imagenet"], "a U-Net has no encoder"),
+        (["--architecture", "unet", "--freeze-encoder"], "freeze_encoder=True"),
+        (["--architecture", "u-net"], "Did you mean 'unet'?"),
+        (["--encoder", "resnet-50"], "Did you mean 'resnet50'?"),
+        (["--loss", "sillog"], "Did you mean 'silog'?"),
+        (["--base-filters", "32"], "`base_filters` does not go with architecture='densedepth'"),
+        (["--companion-weight", "0.5"], "companion_weight=0.5, deep_supervision=0"),
+        (["--deep-supervision", "4"], "deep_supervision=4"),
+        (["--dropout", "1"], "dropout=1.0"),
+        (["--loss", "l1", "--depth-weight", "1"], "l1 has none"),
+    ],
+)
+def test_contradicting_flags_are_status_2_and_leave_nothing(more, message, own_data, tmp_path, capsys):
+    where = ["--dataset", "folder", "--data-dir", str(own_data), "--depth-unit", "mm"]
+    assert cli.main(["train", *where, "--output-dir", str(tmp_path / "runs"), *more]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Two epochs on six pairs; returns the run folder."""
@@ -231,7 +283,7 @@ def test_a_quicker_run_s_folder_stays(tmp_path):
 
 def test_unnamed_runs_of_one_second_get_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder.time, "strftime", lambda _: "now")
-    config = TrainConfig(output_dir=str(tmp_path))
+    config = TrainConfig(output_dir=str(tmp_path)).resolved()
     names = []
     for _ in range(3):
         names.append(run_folder.new_path(config).name)

@@ -71,7 +71,7 @@ def _resnet_v2_taps(*blocks):
     return ("conv1_conv", *inner, "post_relu")
 
 
-def _v3(name, *strided):
+def _mobilenet_v3(name, *strided):
     # The activations in front of the strided convolutions have numbered names; the padding behind them has not.
     taps = (*(f"expanded_conv{number}_depthwise_pad:input" for number in strided), OUTPUT)
     return taps, f"weights_mobilenet_v3_{name}_224_1.0_float_no_top_v2.h5", _BARE
@@ -82,7 +82,7 @@ def _efficientnet(number):
     return taps, f"efficientnetb{number}_notop.h5", _AS_IT_IS, "stem_conv_pad"
 
 
-def _v2(name, first, second):
+def _efficientnet_v2(name, first, second):
     taps = (f"block{first}", f"block{second}", *(f"block{n}a_expand_activation" for n in (4, 6)), "top_activation")
     return taps, f"efficientnetv2-{name}_notop.h5", _BARE
 
@@ -116,8 +116,12 @@ ENCODERS = MappingProxyType(
         "resnet152_v2": EncoderSpec(_APPS.ResNet152V2, SYMMETRIC, _resnet_v2_taps(3, 8, 36), "resnet152v2" + _NO_TOP),
         "mobilenet": EncoderSpec(_APPS.MobileNet, SYMMETRIC, _MOBILENET_TAPS, "mobilenet_1_0_224_tf_no_top.h5"),
         "mobilenet_v2": EncoderSpec(_APPS.MobileNetV2, SYMMETRIC, _MOBILENET_V2_TAPS, _MOBILENET_V2_FILE),
-        "mobilenet_v3_small": EncoderSpec(_APPS.MobileNetV3Small, SYMMETRIC, *_v3("small", "", "_1", "_3", "_8")),
-        "mobilenet_v3_large": EncoderSpec(_APPS.MobileNetV3Large, SYMMETRIC, *_v3("large", "_1", "_3", "_6", "_12")),
+        "mobilenet_v3_small": EncoderSpec(
+            _APPS.MobileNetV3Small, SYMMETRIC, *_mobilenet_v3("small", "", "_1", "_3", "_8")
+        ),
+        "mobilenet_v3_large": EncoderSpec(
+            _APPS.MobileNetV3Large, SYMMETRIC, *_mobilenet_v3("large", "_1", "_3", "_6", "_12")
+        ),
         "efficientnet_b0": EncoderSpec(_APPS.EfficientNetB0, STANDARDIZED, *_efficientnet(0)),
         "efficientnet_b1": EncoderSpec(_APPS.EfficientNetB1, STANDARDIZED, *_efficientnet(1)),
         "efficientnet_b2": EncoderSpec(_APPS.EfficientNetB2, STANDARDIZED, *_efficientnet(2)),
@@ -127,14 +131,26 @@ ENCODERS = MappingProxyType(
         "efficientnet_b6": EncoderSpec(_APPS.EfficientNetB6, STANDARDIZED, *_efficientnet(6)),
         "efficientnet_b7": EncoderSpec(_APPS.EfficientNetB7, STANDARDIZED, *_efficientnet(7)),
         "efficientnet_v2_b0": EncoderSpec(
-            _APPS.EfficientNetV2B0, STANDARDIZED, *_v2("b0", "1a_project_activation", "2b_add")
+            _APPS.EfficientNetV2B0, STANDARDIZED, *_efficientnet_v2("b0", "1a_project_activation", "2b_add")
         ),
-        "efficientnet_v2_b1": EncoderSpec(_APPS.EfficientNetV2B1, STANDARDIZED, *_v2("b1", "1b_add", "2c_add")),
-        "efficientnet_v2_b2": EncoderSpec(_APPS.EfficientNetV2B2, STANDARDIZED, *_v2("b2", "1b_add", "2c_add")),
-        "efficientnet_v2_b3": EncoderSpec(_APPS.EfficientNetV2B3, STANDARDIZED, *_v2("b3", "1b_add", "2c_add")),
-        "efficientnet_v2_s": EncoderSpec(_APPS.EfficientNetV2S, SYMMETRIC_128, *_v2("s", "1b_add", "2d_add")),
-        "efficientnet_v2_m": EncoderSpec(_APPS.EfficientNetV2M, SYMMETRIC_128, *_v2("m", "1c_add", "2e_add")),
-        "efficientnet_v2_l": EncoderSpec(_APPS.EfficientNetV2L, SYMMETRIC_128, *_v2("l", "1d_add", "2g_add")),
+        "efficientnet_v2_b1": EncoderSpec(
+            _APPS.EfficientNetV2B1, STANDARDIZED, *_efficientnet_v2("b1", "1b_add", "2c_add")
+        ),
+        "efficientnet_v2_b2": EncoderSpec(
+            _APPS.EfficientNetV2B2, STANDARDIZED, *_efficientnet_v2("b2", "1b_add", "2c_add")
+        ),
+        "efficientnet_v2_b3": EncoderSpec(
+            _APPS.EfficientNetV2B3, STANDARDIZED, *_efficientnet_v2("b3", "1b_add", "2c_add")
+        ),
+        "efficientnet_v2_s": EncoderSpec(
+            _APPS.EfficientNetV2S, SYMMETRIC_128, *_efficientnet_v2("s", "1b_add", "2d_add")
+        ),
+        "efficientnet_v2_m": EncoderSpec(
+            _APPS.EfficientNetV2M, SYMMETRIC_128, *_efficientnet_v2("m", "1c_add", "2e_add")
+        ),
+        "efficientnet_v2_l": EncoderSpec(
+            _APPS.EfficientNetV2L, SYMMETRIC_128, *_efficientnet_v2("l", "1d_add", "2g_add")
+        ),
         "convnext_tiny": EncoderSpec(_APPS.ConvNeXtTiny, STANDARDIZED, *_convnext("convnext_tiny")),
         "convnext_small": EncoderSpec(_APPS.ConvNeXtSmall, STANDARDIZED, *_convnext("convnext_small")),
         "convnext_base": EncoderSpec(_APPS.ConvNeXtBase, STANDARDIZED, *_convnext("convnext_base")),

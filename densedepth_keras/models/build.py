@@ -65,9 +65,10 @@ def build_model(
             baseline from scratch.
         weights: of the backbone: `"imagenet"`, `None` for random, or a path (`.h5` as keras.applications ships them,
             or `.weights.h5`).
-        freeze_encoder: fixes the encoder's weights and its batch statistics.
+        freeze_encoder: fixes the encoder's weights and its batch statistics, and stops dropping blocks at random.
         freeze_batch_norm: fixes the encoder's BatchNormalization layers alone (scale, shift and statistics) while the
-            rest of it trains. What small batches need: their own statistics are noise.
+            rest of it trains. What small batches need: their own statistics are noise. Setting `encoder.trainable`
+            later sets these layers too: call `freeze_batch_norm(encoder)` again behind it.
         decoder: a key of `DECODERS`: `"densedepth"`, the reference's, or `"separable"`, a light one for phones and
             CPUs.
         decoder_filters: channels the decoder starts with, divisible by 16; every stage halves them. `None` takes the
@@ -113,19 +114,16 @@ def build_model(
         Krishna & Beura, Monocular Depth Estimation using Deep Learning; Alhashim & Wonka, arXiv 1812.11941;
         Ronneberger, Fischer, Brox, MICCAI 2015.
     """
-    arguments = {key: value for key, value in locals().items() if key != "name"}
-    options = ModelOptions(**arguments)
-    image = keras.Input((*image_size, 3), name="image")
+    options = ModelOptions(**{key: value for key, value in locals().items() if key != "name"})
+    image = keras.Input((*options.image_size, 3), name="image")
     stages = MODELS[architecture](image, options)
-    depth = depth_head(stages[-1], min_depth, max_depth, name=MAIN)
+    depth = depth_head(stages[-1], options.min_depth, options.max_depth, name=MAIN)
     if full_resolution:
         depth = UpsampleLike(2, dtype="float32", name="full_resolution")([depth, image])
     name = name or (f"densedepth_{encoder}" if architecture == "densedepth" else architecture)
-    if not deep_supervision:
+    if not options.deep_supervision:
         return keras.Model(image, depth, name=name)
-    loss_weights = [companion_weight * companion_decay**place for place in range(deep_supervision)]
-    others = companions(stages, depth, options, loss_weights)
-    return DeeplySupervised(image, {MAIN: depth, **others}, name=name)
+    return DeeplySupervised(image, {MAIN: depth, **companions(stages, depth, options)}, name=name)
 
 
 def check_model(**arguments) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import keras
+from keras import ops
 
 from densedepth_keras.models.resizing import CropLike, UpsampleLike
 
@@ -25,6 +26,33 @@ UPSAMPLINGS = ("bilinear", "transpose")
 
 ACTIVATIONS = ("leaky_relu", "relu", "relu6", "elu", "selu", "gelu", "silu", "mish", "hard_silu")
 """Activations of keras.activations; `leaky_relu` has the reference's slope of 0.2 there."""
+
+
+@keras.saving.register_keras_serializable(package="densedepth_keras")
+class EqualTaps(keras.initializers.Initializer):
+    """Lets a transposed convolution of kernel = stride start as a 1x1 convolution of repeated pixels.
+
+    Each output pixel sees one tap of the kernel. With taps drawn one by one, neighbours start unlike each other in a
+    pattern of 2x2 pixels; the gradient term of the paper's loss then drives the head to zero to be rid of it, and on
+    NYU training ended there, on a flat map. Also, Keras counts all taps as inputs of a pixel and draws them too small.
+
+    Args:
+        initializer: of the 1x1 convolution.
+
+    Reference:
+        Aitken et al., Checkerboard artifact free sub-pixel convolution (arXiv 1707.02937): there for sub-pixel layers.
+    """
+
+    def __init__(self, initializer: str):
+        self.initializer = initializer
+
+    def __call__(self, shape, dtype=None):
+        *window, filters, channels = shape
+        taps = keras.initializers.get(self.initializer)((1, 1, channels, filters), dtype)
+        return ops.tile(ops.transpose(taps, (0, 1, 3, 2)), (*window, 1, 1))
+
+    def get_config(self):
+        return {"initializer": self.initializer}
 
 
 class Block(NamedTuple):
@@ -98,16 +126,12 @@ def upsample(x, like, filters: int, block: Block, name: str):
     """`x` twice as large, cut to the size of `like`; transposed convolutions give `filters` channels."""
     if block.upsampling == "bilinear":
         return UpsampleLike(2, align_corners=block.align_corners, name=f"{name}_resize")([x, like])
-    # Every output pixel sees one of the four taps: Keras, which counts all of them as inputs, would halve the signal at
-    # every stage, until the skips drown it and training ends on a flat map.
-    usual = keras.initializers.get(block.initializer)
-    initializer = keras.initializers.VarianceScaling(usual.scale * TRANSPOSE_KERNEL**2, usual.mode, usual.distribution)
     x = keras.layers.Conv2DTranspose(
         filters,
         TRANSPOSE_KERNEL,
         strides=2,
         padding="same",
-        kernel_initializer=initializer,
+        kernel_initializer=EqualTaps(block.initializer),
         name=f"{name}_transpose",
     )(x)
     return CropLike(name=f"{name}_crop")([x, like])

@@ -1,7 +1,7 @@
 """DenseDepth: pretrained encoder, decoder with skips."""
 
 from densedepth_keras.models.decoder import decode
-from densedepth_keras.models.encoders import batch_norm_layers, build_encoder, freeze, normalization_layer
+from densedepth_keras.models.encoders import build_encoder, freeze, freeze_batch_norm, normalization_layer
 from densedepth_keras.models.options import ModelOptions
 
 
@@ -19,9 +19,6 @@ def densedepth_stages(image, options: ModelOptions):
     if options.freeze_encoder:
         freeze(encoder)
     if options.freeze_batch_norm:
-        # Only `trainable = False` on the layers themselves keeps their statistics: `training=False` in this call would
-        # be overridden by the training flag that `fit` sends through the whole graph.
-        for layer in batch_norm_layers(encoder):
-            layer.trainable = False
+        freeze_batch_norm(encoder)
     pyramid = encoder(normalization_layer(options.encoder)(image))
     return decode(pyramid, options.filters(pyramid[-1].shape[-1]), options.decoder, options.block())

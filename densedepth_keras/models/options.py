@@ -1,5 +1,6 @@
 """ModelOptions: what `build_model` was asked for, checked as a whole before anything is built."""
 
+import numbers
 import os
 from dataclasses import dataclass
 
@@ -45,9 +46,11 @@ class ModelOptions:
             check_name(self.upsampling, UPSAMPLINGS, "up-sampling", "upsampling")
         if self.activation is not None:
             check_name(self.activation, ACTIVATIONS, "activation", "activation")
-        check_range(self.min_depth, self.max_depth)
         check_image_size(self.image_size)
-        _check_numbers(self)
+        object.__setattr__(self, "image_size", tuple(side and int(side) for side in self.image_size))
+        _settle_numbers(self)
+        check_range(self.min_depth, self.max_depth)
+        _check_switches(self)
         _check_combination(self)
 
     def block(self) -> Block:
@@ -70,26 +73,35 @@ class ModelOptions:
         return SEPARABLE_FILTERS if self.decoder == "separable" else encoder_channels
 
 
-def _check_numbers(options):
+def _settle_numbers(options):
+    """Checks what are numbers, and makes Python's own of NumPy's, which a saved model could not hold."""
     whole = (
         ("decoder_filters", lambda n: n >= 16 and n % 16 == 0, "a positive multiple of 16, since four stages halve it"),
         ("base_filters", lambda n: n >= 1, "at least 1"),
         ("num_convs", lambda n: 1 <= n <= MAX_CONVS, f"1 to {MAX_CONVS}"),
         ("deep_supervision", lambda n: 0 <= n <= MAX_COMPANIONS, f"0 to {MAX_COMPANIONS} companion heads"),
     )
-    for name, is_good, expected in whole:
-        value = getattr(options, name)
-        if value is not None and not (isinstance(value, int) and not isinstance(value, bool) and is_good(value)):
-            raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
     real = (
         ("dropout", lambda x: 0 <= x < 1, "0 or more and below 1"),
         ("companion_weight", lambda x: 0 < x < float("inf"), "positive"),
         ("companion_decay", lambda x: 0 < x <= 1, "above 0 and at most 1"),
+        ("min_depth", lambda x: True, "a number of metres"),
+        ("max_depth", lambda x: True, "a number of metres"),
     )
-    for name, is_good, expected in real:
-        value = getattr(options, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not is_good(value):
-            raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+    for kind, convert, rules in ((numbers.Integral, int, whole), (numbers.Real, float, real)):
+        for name, is_good, expected in rules:
+            value = getattr(options, name)
+            if value is None and name in ("decoder_filters", "base_filters"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, kind) or not is_good(value):
+                raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+            object.__setattr__(options, name, convert(value))
+
+
+def _check_switches(options):
+    for name in ("freeze_encoder", "freeze_batch_norm", "batch_norm", "full_resolution"):
+        if not isinstance(getattr(options, name), bool):
+            raise ValueError(f"`{name}` must be True or False. Received: {name}={getattr(options, name)!r}")
 
 
 def _check_combination(options):
@@ -126,7 +138,7 @@ def _check_combination(options):
 def check_image_size(image_size):
     """Raises a ValueError unless it is (height, width), each None or 32 pixels at least."""
     sides = tuple(image_size) if isinstance(image_size, tuple | list) else ()
-    if len(sides) == 2 and all(s is None or (isinstance(s, int) and s >= MIN_IMAGE_SIDE) for s in sides):
+    if len(sides) == 2 and all(s is None or (isinstance(s, numbers.Integral) and s >= MIN_IMAGE_SIDE) for s in sides):
         return
     raise ValueError(
         f"`image_size` must be (height, width), each None or an integer of at least {MIN_IMAGE_SIDE} pixels. "

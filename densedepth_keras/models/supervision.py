@@ -1,5 +1,7 @@
 """Deep supervision: companion heads on the last decoder stages, and the model that trains them."""
 
+import weakref
+
 import keras
 
 from densedepth_keras.models.heads import depth_head
@@ -7,6 +9,10 @@ from densedepth_keras.models.resizing import UpsampleLike
 
 MAIN = "depth"
 """Name of the main output; the companions are `depth_s2`, `depth_s3`, ..., counted from the output backwards."""
+
+
+_INFERENCE_MODELS = weakref.WeakKeyDictionary()
+"""One for each model, because a graph that was traced once should serve every call."""
 
 
 @keras.saving.register_keras_serializable(package="densedepth_keras")
@@ -36,14 +42,20 @@ class DeeplySupervised(keras.Model):
     `depth_s2_loss` and so on. Losses and ground truth given as dictionaries are taken as they are.
     """
 
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, **kwargs):
-        if loss is not None and not isinstance(loss, dict):
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **kwargs):
+        if isinstance(loss, list | tuple):
+            loss = dict(zip(self.output, loss, strict=True))
+        elif loss is not None and not isinstance(loss, dict):
             loss = dict.fromkeys(self.output, loss)
-        if loss_weights is None:
-            loss_weights = {name: getattr(self.get_layer(name), "loss_weight", 1.0) for name in self.output}
-        if metrics is not None and not isinstance(metrics, dict):
-            metrics = {MAIN: metrics}
-        super().compile(optimizer, loss, loss_weights=loss_weights, metrics=metrics, **kwargs)
+        if loss_weights is None and loss is not None:
+            loss_weights = {name: getattr(self.get_layer(name), "loss_weight", 1.0) for name in loss}
+        metrics, weighted_metrics = (
+            given if given is None or isinstance(given, dict) else {MAIN: given}
+            for given in (metrics, weighted_metrics)
+        )
+        super().compile(
+            optimizer, loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs
+        )
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -58,23 +70,25 @@ class DeeplySupervised(keras.Model):
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_metrics_result(self):
-        is_loss = {f"{name}_loss" for name in self.output}
+        companions_too = tuple(f"{name}_" for name in self.output if name != MAIN)
         results = super().get_metrics_result()
-        return {name if name in is_loss else name.removeprefix(f"{MAIN}_"): value for name, value in results.items()}
+        return {
+            name if name == f"{MAIN}_loss" or name.startswith(companions_too) else name.removeprefix(f"{MAIN}_"): value
+            for name, value in results.items()
+        }
 
 
 def _for_every_output(y, y_pred):
     return y if y is None or isinstance(y, dict) else dict.fromkeys(y_pred, y)
 
 
-def companions(stages, depth, options, loss_weights):
+def companions(stages, depth, options):
     """Companion heads on the stages before the last, finest first, each resized to the main output's size.
 
     Args:
         stages: the decoder's outputs, coarse to fine, symbolic.
         depth: the main output, symbolic `(B, h, w, 1)`, metres.
-        options: `ModelOptions`, of which the depth range and `full_resolution` count here.
-        loss_weights: of each companion; as many companions as weights.
+        options: `ModelOptions`: how many, their weights, the depth range and `full_resolution`.
 
     Returns:
         Name -> `(B, h, w, 1)`, metres.
@@ -83,8 +97,9 @@ def companions(stages, depth, options, loss_weights):
         Krishna & Beura, "deep supervision"; Lee et al., Deeply-Supervised Nets (AISTATS 2015).
     """
     outputs = {}
-    for place, loss_weight in enumerate(loss_weights, start=2):
+    for place in range(2, options.deep_supervision + 2):
         name = f"{MAIN}_s{place}"
+        loss_weight = options.companion_weight * options.companion_decay ** (place - 2)
         metres = depth_head(stages[-place], options.min_depth, options.max_depth, name=f"{name}_own_size")
         factor = 2 ** (place - 1 + options.full_resolution)
         outputs[name] = CompanionDepth(factor, loss_weight, dtype="float32", name=name)([metres, depth])
@@ -110,4 +125,6 @@ def inference_model(model: keras.Model) -> keras.Model:
             "Not a depth model of this package: several outputs, and none called 'depth'. "
             f"Received: outputs {model.output_shape}"
         )
-    return keras.Model(model.input, model.output[MAIN], name=model.name)
+    if model not in _INFERENCE_MODELS:
+        _INFERENCE_MODELS[model] = keras.Model(model.input, model.output[MAIN], name=model.name)
+    return _INFERENCE_MODELS[model]

@@ -18,6 +18,7 @@ from densedepth_keras.models.encoders import (
     normalization_layer,
 )
 from densedepth_keras.models.heads import ReciprocalToDepth
+from densedepth_keras.models.options import ARCHITECTURES
 
 
 @pytest.mark.parametrize(
@@ -239,6 +240,10 @@ WRONG = [
     ({"decoder_filters": 16.0}, "decoder_filters=16.0"),
     ({"base_filters": 32}, "`base_filters` does not go with architecture='densedepth'"),
     ({"num_convs": 0}, "num_convs=0"),
+    ({"num_convs": None}, "num_convs=None"),
+    ({"deep_supervision": None}, "deep_supervision=None"),
+    ({"batch_norm": "no"}, "`batch_norm` must be True or False. Received: batch_norm='no'"),
+    ({"max_depth": "10"}, "max_depth='10'"),
     ({"num_convs": 5}, "num_convs=5"),
     ({"upsampling": "transpose", "dropout": 1.0}, "dropout=1.0"),
     ({"dropout": -0.1}, "dropout=-0.1"),
@@ -261,19 +266,38 @@ def test_wrong_arguments(arguments, message):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"architecture": architecture, **more}
-        for architecture in MODELS
-        for more in ([{"base_filters": 2}] if architecture == "unet" else [{"encoder": "mobilenet_v2"}])
+        {"architecture": "densedepth", "encoder": "mobilenet_v2"},
+        {"architecture": "densedepth", "encoder": "mobilenet_v2", "full_resolution": True},
+        {"architecture": "unet", "base_filters": 2},
     ],
     ids=str,
 )
-@pytest.mark.parametrize("full_resolution", [False, True])
-def test_output_size_is_the_one_said_beforehand(arguments, full_resolution):
-    if full_resolution and arguments["architecture"] == "unet":
-        assert output_size((45, 70), "unet", True) == (45, 70)
-        return
-    model = build_model(weights=None, image_size=(45, 70), full_resolution=full_resolution, **arguments)
-    assert model.output_shape[1:3] == output_size((45, 70), arguments["architecture"], full_resolution)
+def test_output_size_is_the_one_said_beforehand(arguments):
+    model = build_model(weights=None, image_size=(45, 70), **arguments)
+    said = output_size((45, 70), arguments["architecture"], arguments.get("full_resolution", False))
+    assert model.output_shape[1:3] == said
+
+
+def test_architectures_are_the_table_s():
+    assert tuple(MODELS) == ARCHITECTURES
+
+
+def test_numpy_s_numbers_are_taken(tmp_path):
+    sizes = {"image_size": (np.int64(64), 32), "base_filters": np.int32(2), "max_depth": np.float32(8)}
+    model = build_model(architecture="unet", dropout=np.float32(0.5), num_convs=np.int8(1), **sizes)
+    assert model.input_shape == (None, 64, 32, 3)
+    model.save(tmp_path / "m.keras")
+    assert keras.saving.load_model(tmp_path / "m.keras").get_layer("depth").max_depth == 8.0
+
+
+def test_fixed_batch_norm_needs_some():
+    with pytest.raises(ValueError, match="no BatchNormalization layers to fix"):
+        build_model("vgg16", weights=None, decoder_filters=16, freeze_batch_norm=True)
+
+
+def test_weights_of_another_kind():
+    with pytest.raises(TypeError, match="weights=5"):
+        build_model("mobilenet_v2", weights=5)
 
 
 def test_missing_weight_file():
@@ -294,9 +318,11 @@ def test_weights_of_another_or_wider_backbone(encoder, tmp_path):
     """Written by MobileNetV2 of half the width: the family is not enough, and nothing is loaded by halves."""
     arguments = {"include_top": False, "weights": None, "input_shape": (None, None, 3)}
     _save_legacy_h5(keras.applications.MobileNetV2(alpha=0.5, **arguments), tmp_path / "half.h5")
+    keras.applications.MobileNetV2(alpha=0.5, **arguments).save_weights(tmp_path / "half.weights.h5")
     for wanted in (encoder, "mobilenet_v2"):
-        with pytest.raises(ValueError, match=f"does not hold weights of '{wanted}'.*half.h5"):
-            build_encoder(wanted, tmp_path / "half.h5")
+        for file in ("half.h5", "half.weights.h5"):
+            with pytest.raises(ValueError, match=f"does not hold weights of '{wanted}'.*{file}"):
+                build_encoder(wanted, tmp_path / file)
 
 
 def test_weights_of_another_backbone(mobilenet_weights):

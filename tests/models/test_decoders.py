@@ -10,7 +10,7 @@ from keras import ops
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import DECODERS, build_model
 from densedepth_keras.models.cost import multiply_adds
-from densedepth_keras.models.decoder import ACTIVATIONS, UPSAMPLINGS, Block, decode
+from densedepth_keras.models.decoder import ACTIVATIONS, UPSAMPLINGS, Block, EqualTaps, decode
 from densedepth_keras.models.encoders import batch_norm_layers, build_encoder
 
 
@@ -91,7 +91,7 @@ def test_frozen_encoder_with_batch_norm_in_the_decoder(rng):
 def test_no_decoder_lets_its_signal_fade(arguments, rng):
     """What comes up from the coarser stage keeps the order of size of the skip it meets (1).
 
-    With Keras' usual initial kernels a transposed convolution halves it and depthwise ones leave a sixth and less.
+    With Keras' usual initial kernels depthwise convolutions leave a sixth and less.
     """
     pyramid = [keras.Input((64 >> n, 64 >> n, 96)) for n in range(5)]
     keras.utils.set_random_seed(0)
@@ -104,6 +104,22 @@ def test_no_decoder_lets_its_signal_fade(arguments, rng):
     assert len(spreads) == 4
     assert min(spreads) > 0.3
     assert max(spreads) < 3
+
+
+def test_transposed_convolution_starts_as_repeated_pixels(rng):
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.Conv2DTranspose(
+        3, 2, strides=2, padding="same", kernel_initializer=EqualTaps("glorot_uniform")
+    )
+    x = rng.normal(size=(1, 5, 7, 6)).astype("float32")
+    out = ops.convert_to_numpy(layer(x))
+    np.testing.assert_allclose(out, np.repeat(np.repeat(out[:, ::2, ::2], 2, 1), 2, 2), rtol=1e-6)
+    kernel = layer.get_weights()[0]
+    np.testing.assert_allclose(out[0, ::2, ::2], x[0] @ kernel[0, 0].T, rtol=1e-4, atol=1e-5)
+    assert np.unique(kernel).size == 3 * 6  # one number per pair of channels
+    assert abs(kernel).max() < np.sqrt(6 / (3 + 6))  # Glorot's bound for a 1x1 convolution
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer.kernel_initializer))
+    assert again.get_config() == {"initializer": "glorot_uniform"}
 
 
 def test_dropout_acts_in_training_alone(rng):

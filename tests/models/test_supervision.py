@@ -107,6 +107,26 @@ def test_dictionaries_are_taken_as_they_are(fitted):
     assert logged["depth_s2_loss"] == pytest.approx(float(np.abs(outputs["depth_s2"] - depth).mean()), rel=1e-4)
 
 
+def test_losses_of_some_outputs_or_in_a_list(fitted):
+    _, images, depth, _ = fitted
+    model = model_of(1)
+    outputs = model.predict(images, verbose=0)
+    main, companion = float(DepthLoss()(depth, outputs["depth"])), np.abs(outputs["depth_s2"] - depth).mean()
+    for loss, expected in (({"depth": DepthLoss()}, main), ([DepthLoss(), "mae"], main + companion)):
+        model.compile("adam", loss=loss)
+        assert model.evaluate(images, depth, verbose=0, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_metrics_of_companions_keep_their_names(fitted):
+    _, images, depth, _ = fitted
+    model = model_of(1)
+    model.compile("adam", loss=DepthLoss(), metrics={"depth": [RMSE()], "depth_s2": [RMSE()]})
+    logged = model.evaluate(images, depth, return_dict=True, verbose=0)
+    assert set(logged) == {"loss", "depth_loss", "depth_s2_loss", "rmse", "depth_s2_rmse"}
+    model.compile("adam", loss=DepthLoss(), weighted_metrics=[RMSE()])
+    assert "rmse" in model.evaluate(images, depth, return_dict=True, verbose=0)
+
+
 def test_sample_weight_reaches_every_output(fitted):
     _, images, depth, _ = fitted
     model = model_of(1)
@@ -138,6 +158,7 @@ def test_use_sees_the_main_head_alone(fitted, tmp_path):
 def test_inference_model_shares_weights(fitted):
     model = fitted[0]
     assert inference_model(model).get_layer("depth_reciprocal") is model.get_layer("depth_reciprocal")
+    assert inference_model(model) is inference_model(model)  # or every prediction would trace a graph anew
 
 
 def test_foreign_models_of_several_outputs_are_refused():
