@@ -9,9 +9,7 @@ to the light ones, and writes it to benchmarks/results/decoder_speed.json. Takes
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -22,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import numpy as np
+from record import record
 
 from densedepth_keras.models import build_model
 from densedepth_keras.models.cost import multiply_adds
 
-RESULT = Path(__file__).resolve().parent / "results" / "decoder_speed.json"
 IMAGE_SIZE = (480, 640)
 NETWORKS = {
     "densenet169 + densedepth": ("densenet169", "densedepth"),
@@ -67,7 +65,6 @@ def main():
     medians = {name: statistics.median(values) for name, values in times.items()}
     full = "densenet169 + densedepth"
     result = {
-        "command": f"python benchmarks/decoder_speed.py --rounds {rounds}",
         "image_size": IMAGE_SIZE,
         "networks": {
             name: {
@@ -82,14 +79,8 @@ def main():
         f"times faster than {full}": {
             name: round(medians[full] / median, 2) for name, median in medians.items() if name != full
         },
-        "versions": {"python": platform.python_version(), "keras": keras.__version__},
-        "backend": keras.backend.backend(),
-        "cpus": os.cpu_count(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2)
-    RESULT.write_text(text + "\n")
-    print(text)
+    record("decoder_speed", f"python benchmarks/decoder_speed.py --rounds {rounds}", result)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ median step and the seconds of an epoch of NYU's 715 training images, 179 steps,
 benchmarks/results/decoder_training.json. Takes five minutes on two cores.
 """
 
-import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -21,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import numpy as np
+from record import record
 
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import build_model
 
-RESULT = Path(__file__).resolve().parent / "results" / "decoder_training.json"
 IMAGE_SIZE, BATCH, STEPS_PER_EPOCH, ROUNDS = (224, 288), 4, 179, 15
 VARIANTS = {
     "bilinear": {},
@@ -58,19 +56,12 @@ def main():
                 times[name].append(time.perf_counter() - started)
     medians = {name: statistics.median(values) for name, values in times.items()}
     result = {
-        "command": "python benchmarks/decoder_training.py",
         "seconds_per_step": {name: round(median, 4) for name, median in medians.items()},
         "seconds_per_epoch": {name: round(STEPS_PER_EPOCH * median, 1) for name, median in medians.items()},
         "parameters": {name: model.count_params() for name, model in models.items()},
         "times the bilinear step": {name: round(m / medians["bilinear"], 2) for name, m in medians.items()},
-        "versions": {"python": platform.python_version(), "keras": keras.__version__},
-        "backend": keras.backend.backend(),
-        "cpus": os.cpu_count(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2)
-    RESULT.write_text(text + "\n")
-    print(text)
+    record("decoder_training", "python benchmarks/decoder_training.py", result)
 
 
 if __name__ == "__main__":

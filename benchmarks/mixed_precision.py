@@ -8,9 +8,7 @@ benchmarks/results/mixed_precision.json. Takes a minute on two cores, which emul
 """
 
 import argparse
-import json
 import os
-import platform
 import sys
 from pathlib import Path
 
@@ -19,14 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import numpy as np
+from record import record
 
 from densedepth_keras.data import load_dataset
 from densedepth_keras.models import build_model, inference_model
 from densedepth_keras.prediction import iterate_depth, load_model
 from densedepth_keras.run_folder import read_run
 from densedepth_keras.training import _model_arguments
-
-RESULT = Path(__file__).resolve().parent / "results" / "mixed_precision.json"
 
 
 def under(policy, arguments, weights):
@@ -65,12 +62,9 @@ def main():
         "images": len(images),
         "network": f"{config.encoder}, {config.decoder_filters} decoder filters, {config.image_size}",
         **result,
-        "versions": {"python": platform.python_version(), "keras": keras.__version__},
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2)
-    RESULT.write_text(text + "\n")
-    print(text)
+    command = "python benchmarks/mixed_precision.py RUN --data-dir nyu_depth_v2"
+    record("mixed_precision", command, result)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ Takes a quarter of an hour on two cores.
 """
 
 import gc
-import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -22,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras
 import numpy as np
+from record import record
 
 from densedepth_keras.models import DECODERS, ENCODERS, build_model
 from densedepth_keras.models.cost import multiply_adds
 
-RESULT = Path(__file__).resolve().parent / "results" / "models_table.json"
 IMAGE_SIZE = (480, 640)
 REPEATS = 5
 
@@ -73,15 +71,10 @@ def main():
         rows.append(measure(encoder))
         print(as_markdown(rows[-1]), flush=True)
     result = {
-        "command": "python benchmarks/models_table.py",
         "image_size": IMAGE_SIZE,
         "rows": rows,
-        "versions": {"python": platform.python_version(), "keras": keras.__version__},
-        "backend": keras.backend.backend(),
-        "cpus": os.cpu_count(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    record("models_table", "python benchmarks/models_table.py", result)
 
 
 if __name__ == "__main__":

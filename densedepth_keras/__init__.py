@@ -8,13 +8,16 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME = {
+    "AbsRel": "metrics.streaming",
     "DATASETS": "data",
+    "Delta1": "metrics.streaming",
     "DepthLoss": "losses",
     "ENCODERS": "models",
     "EvaluationConfig": "config",
     "LOSSES": "losses",
     "METRICS": "metrics",
     "MODELS": "models",
+    "RMSE": "metrics.streaming",
     "Sample": "data",
     "TrainConfig": "config",
     "build_model": "models",

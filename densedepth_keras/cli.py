@@ -1,6 +1,8 @@
 """The command line: `densedepth train|evaluate|import`, the first two also behind train.py and evaluate.py."""
 
 import argparse
+import dataclasses
+import difflib
 import importlib.util
 import os
 import shlex
@@ -86,8 +88,21 @@ def script(command: str) -> int:
     return main([command, *sys.argv[1:]], prog=os.path.basename(sys.argv[0]))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the flags, and which one may have been meant."""
+
+    def error(self, message):
+        what, _, wrong = message.partition(": ")
+        flags = {field.name for config in (TrainConfig, EvaluationConfig) for field in dataclasses.fields(config)}
+        near = (
+            difflib.get_close_matches(wrong.split("=")[0].split()[0][2:].replace("-", "_"), flags, n=1) if wrong else []
+        )
+        hint = f" Did you mean --{near[0].replace('_', '-')}?" if near and what == "unrecognized arguments" else ""
+        self.exit(2, f"{self.prog}: error: {message}.{hint} See {self.prog} --help\n")
+
+
 def _parser(prog):
-    parser = argparse.ArgumentParser(prog=prog, description="Monocular depth estimation with Keras 3.")
+    parser = _Parser(prog=prog, description="Monocular depth estimation with Keras 3.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,import}")
     for command, config_class, text in (
         ("train", TrainConfig, "Train a depth network and leave a run folder behind."),
@@ -140,12 +155,14 @@ def _import(values, prog):
     from densedepth_keras.models.reference import load_reference_weights
 
     model = load_reference_weights(config.file, max_depth=config.max_depth, image_size=config.image_size)
+    os.makedirs(os.path.dirname(os.path.abspath(config.output)), exist_ok=True)
     with written_beside(config.output) as side:
         model.save(side)
     height, width = model.input_shape[1:3]
+    size = "of any size" if height is None else f"at {width}x{height}"
     _say(
         f"{config.file}: DenseNet169 with the reference's decoder, {model.count_params() / 1e6:.1f} M parameters; sees "
-        f"images at {width}x{height}, answers metres up to {model.get_layer('depth').max_depth:g}. "
+        f"images {size}, answers metres up to {model.get_layer('depth').max_depth:g}. "
         f"Written to {config.output}"
     )
     _say(f"\nNext: densedepth evaluate --checkpoint {shlex.quote(config.output)} --dataset ... --data-dir ...")

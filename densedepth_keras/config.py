@@ -102,17 +102,21 @@ class TrainConfig:
         choices=("bilinear", "transpose"),
     )
     num_convs: int = _flag("3x3 convolutions per block, 1 to 4", 2, type=int, metavar="N")
-    batch_norm: bool = _flag("BatchNormalization in the decoder", False)
+    batch_norm: bool = _flag("BatchNormalization in the decoder, or in all of a U-Net", False)
     activation: str | None = _flag(
         "of the decoder: leaky_relu, relu, gelu, silu, ... (default: leaky_relu; unet: relu)", metavar="NAME"
     )
-    dropout: float = _flag("share of channels dropped behind each decoder block while training", 0.0, type=float)
+    dropout: float = _flag(
+        "share of channels dropped behind each decoder block while training", 0.0, type=float, metavar="SHARE"
+    )
     deep_supervision: int = _flag("companion heads on so many decoder stages, 0 to 3", 0, type=int, metavar="N")
     companion_weight: float = _flag("of each companion head's loss", 1.0, type=float, metavar="WEIGHT")
-    companion_decay: float = _flag("factor on it from one companion to the next coarser", 1.0, type=float)
+    companion_decay: float = _flag(
+        "factor on it from one companion to the next coarser", 1.0, type=float, metavar="FACTOR"
+    )
     full_resolution: bool = _flag("answer at the image's size instead of half of it", False)
     precision: str = _flag(
-        "what the network computes in; head and loss stay in float32",
+        "what the network computes in; normalisation, heads and loss stay float32, under bfloat16 the first layers too",
         "float32",
         choices=("float32", "mixed_float16", "mixed_bfloat16"),
     )
@@ -245,7 +249,7 @@ class ImportConfig:
         metavar="METRES",
     )
     image_size: tuple[int, int] | None = _flag(
-        "size at which the network is to see images, pixels; default: 480 640 (NYU), 384 1280 (KITTI)",
+        "size at which the network is to see images, pixels; default: 480 640 for 10 m, 384 1280 for 80 m, else any",
         type=int,
         nargs=2,
         metavar=("H", "W"),

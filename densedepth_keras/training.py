@@ -252,7 +252,7 @@ def _loss(config):
 
 
 def _weights(config):
-    return None if config.encoder_weights == "none" else config.encoder_weights
+    return None if str(config.encoder_weights).lower() == "none" else config.encoder_weights
 
 
 def _random_meaning(config):

@@ -47,6 +47,23 @@ def test_unknown_flag_and_choice_are_status_2():
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--deep-supervison", "2"], "Did you mean --deep-supervision? See train.py --help"),
+        (["--deep-supervision", "two"], "invalid int value: 'two'. See train.py --help"),
+        (["--image-size", "48"], "expected 2 arguments"),
+    ],
+)
+def test_wrong_flags_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", *arguments], prog="train.py")
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("train.py: error: ")
+    assert message in line
+
+
 def test_bad_value_is_status_2_before_keras_is_imported():
     code = (
         "import sys; from densedepth_keras.cli import main\n"

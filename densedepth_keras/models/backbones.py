@@ -57,6 +57,9 @@ class EncoderSpec(NamedTuple):
     start: str | None = None
 
 
+WITHOUT_BATCH_NORM = ("convnext", "vgg")
+"""How the names of backbones start that have no BatchNormalization layer."""
+
 _AS_IT_IS, _BARE = MappingProxyType({}), MappingProxyType({"include_preprocessing": False})
 """Arguments of constructors; the backbone's own normalisation is off where it can be."""
 

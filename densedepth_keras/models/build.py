@@ -126,8 +126,8 @@ def build_model(
     return DeeplySupervised(image, {MAIN: depth, **companions(stages, depth, options)}, name=name)
 
 
-def check_model(**arguments) -> None:
+def check_model(*args, **arguments) -> None:
     """Raises the ValueError that `build_model` would raise for these arguments, without building anything."""
-    bound = inspect.signature(build_model).bind(**arguments)
+    bound = inspect.signature(build_model).bind(*args, **arguments)
     bound.apply_defaults()
     ModelOptions(**{key: value for key, value in bound.arguments.items() if key != "name"})

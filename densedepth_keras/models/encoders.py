@@ -148,12 +148,9 @@ def freeze_batch_norm(encoder: keras.Model) -> None:
     """Fixes scale, shift and statistics of an encoder's BatchNormalization layers; the rest stays as it is.
 
     Only `trainable = False` on the layers themselves does: `training=False` in the call that builds a functional model
-    is overridden by the flag that `fit` sends through the whole graph. Raises a ValueError where there are none.
+    is overridden by the flag that `fit` sends through the whole graph.
     """
-    layers = batch_norm_layers(encoder)
-    if not layers:
-        raise ValueError("This backbone has no BatchNormalization layers to fix. Received: freeze_batch_norm=True")
-    for layer in layers:
+    for layer in batch_norm_layers(encoder):
         layer.trainable = False
 
 
@@ -182,7 +179,7 @@ def _backbone(encoder, spec, weights):
             warnings.filterwarnings("ignore", message="Skipping nested container")  # the error behind them says it
             backbone.load_weights(path)
     except Exception as error:  # h5py, Keras' two loaders and zip each raise their own kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"The file does not hold weights of {encoder!r} without its classification top ({reason[:300]}). "
             f"Received: weights={path!r}"

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 from densedepth_keras.depth import MIN_IMAGE_SIDE, check_range
+from densedepth_keras.models.backbones import WITHOUT_BATCH_NORM
 from densedepth_keras.models.decoder import ACTIVATIONS, DECODERS, UPSAMPLINGS, Block
 from densedepth_keras.models.encoders import encoder_spec
 from densedepth_keras.names import check_name
@@ -112,6 +113,10 @@ def _check_combination(options):
                 f"`{name}` needs companion heads: deep_supervision of 1 to {MAX_COMPANIONS}. "
                 f"Received: {name}={getattr(options, name)!r}, deep_supervision=0"
             )
+    if options.freeze_batch_norm and options.encoder.startswith(WITHOUT_BATCH_NORM):
+        raise ValueError(
+            f"`freeze_batch_norm`: {options.encoder} has no BatchNormalization layers. Received: freeze_batch_norm=True"
+        )
     densedepth_only = {
         "encoder": "densenet169",
         "weights": "imagenet",

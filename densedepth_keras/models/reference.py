@@ -64,8 +64,8 @@ def load_reference_weights(
     Reference:
         Alhashim, Wonka, High Quality Monocular Depth Estimation via Transfer Learning, arXiv 1812.11941.
     """
-    max_depth, image_size = resolve(path, max_depth, image_size)
     file = read_reference_file(path)
+    max_depth, image_size = resolve(path, max_depth, image_size)
     model = build_reference(max_depth, image_size, last_relu=file.last_relu)
     try:
         assign_weights(model, file)
@@ -82,7 +82,7 @@ def resolve(path, max_depth, image_size):
     if max_depth is None:
         raise ValueError(
             "The file cannot tell its depths, and its name starts neither with 'nyu' (10 m) nor with 'kitti' (80 m): "
-            f"pass `max_depth`, in metres. Received: path={str(path)!r}, max_depth=None"
+            f"pass `max_depth`, in metres (--max-depth). Received: path={str(path)!r}, max_depth=None"
         )
     check_range(max_depth / RANGE, max_depth)
     if image_size is None:

@@ -12,7 +12,14 @@ import pytest
 from keras import ops
 
 from densedepth_keras.models import ENCODERS
-from densedepth_keras.models.backbones import CENTRED_BGR, STANDARDIZED, SYMMETRIC, SYMMETRIC_128, UNIT
+from densedepth_keras.models.backbones import (
+    CENTRED_BGR,
+    STANDARDIZED,
+    SYMMETRIC,
+    SYMMETRIC_128,
+    UNIT,
+    WITHOUT_BATCH_NORM,
+)
 from densedepth_keras.models.encoders import (
     Normalization,
     batch_norm_layers,
@@ -150,6 +157,10 @@ def test_frozen_encoder_answers_in_training_as_in_use(pair, rng):
         np.testing.assert_array_equal(level, other)
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_backbones_without_batch_norm_are_known(pair):
+    assert bool(batch_norm_layers(pair.encoder)) != pair.name.startswith(WITHOUT_BATCH_NORM)
 
 
 def test_every_weight_of_the_backbone_feeds_the_last_level(pair):

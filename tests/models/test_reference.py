@@ -142,7 +142,7 @@ def test_depths_and_size_follow_from_the_name_or_are_given(name, arguments, expe
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, r"pass `max_depth`, in metres\. Received: path='model\.h5', max_depth=None"),
+        ({}, r"pass `max_depth`, in metres \(--max-depth\)\. Received: path='model\.h5', max_depth=None"),
         ({"max_depth": -1.0}, r"max_depth=-1\.0"),
         ({"max_depth": float("nan")}, "max_depth=nan"),
         ({"max_depth": 10.0, "image_size": (16, 16)}, r"image_size=\(16, 16\)"),
@@ -150,7 +150,7 @@ def test_depths_and_size_follow_from_the_name_or_are_given(name, arguments, expe
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        load_reference_weights("model.h5", **arguments)
+        resolve("model.h5", *(arguments.get(name) for name in ("max_depth", "image_size")))
 
 
 def test_missing_file(tmp_path):
