@@ -64,7 +64,7 @@ CHANNELS = {  # of P1..P5
     "vgg16": (128, 256, 512, 512, 512),
     "vgg19": (128, 256, 512, 512, 512),
 }
-SIZES = [(32, 32), (33, 47), (64, 96), (97, 130), (75, 107), (480, 640)]
+SIZES = [(75, 107), (480, 640)]
 
 
 class Pair(NamedTuple):
@@ -123,9 +123,8 @@ def test_levels_are_ceil_of_the_image_over_powers_of_two(pair, size):
 def test_features_of_an_odd_size_are_what_was_promised(pair, rng):
     image = rng.uniform(0, 255, (1, 33, 47, 3)).astype("float32")
     levels = pair.encoder(normalization_layer(pair.name)(image))
-    shapes = pair.encoder.compute_output_shape((1, 33, 47, 3))
-    assert [tuple(level.shape) for level in levels] == shapes
-    for level in levels:
+    for n, (level, channels) in enumerate(zip(levels, CHANNELS[pair.name], strict=True), start=1):
+        assert tuple(level.shape) == (1, -(-33 // 2**n), -(-47 // 2**n), channels)
         values = ops.convert_to_numpy(level)
         assert np.isfinite(values).all()
         assert values.std() > 0
