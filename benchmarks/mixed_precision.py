@@ -15,7 +15,6 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import keras
 import numpy as np
 from record import record
 
@@ -23,13 +22,12 @@ from densedepth_keras.data import load_dataset
 from densedepth_keras.models import build_model, inference_model
 from densedepth_keras.prediction import iterate_depth, load_model
 from densedepth_keras.run_folder import read_run
-from densedepth_keras.training import _model_arguments
+from densedepth_keras.training import dtype_policy, model_arguments
 
 
 def under(policy, arguments, weights):
-    keras.config.set_dtype_policy(policy)
-    model = inference_model(build_model(weights=None, **arguments))
-    keras.config.set_dtype_policy("float32")
+    with dtype_policy(policy):
+        model = inference_model(build_model(weights=None, **arguments))
     model.set_weights(weights)
     return model
 
@@ -50,7 +48,7 @@ def main():
     expected = np.stack(list(iterate_depth(model, images)))
     result = {}
     for policy in ("mixed_float16", "mixed_bfloat16"):
-        mixed = under(policy, _model_arguments(config), model.get_weights())
+        mixed = under(policy, model_arguments(config), model.get_weights())
         difference = np.abs(np.stack(list(iterate_depth(mixed, images))) / expected - 1)
         result[policy] = {
             "mean": float(difference.mean()),

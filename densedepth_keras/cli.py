@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import importlib.util
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -39,6 +40,8 @@ example:
 """,
 }
 
+
+CONFIGS = (TrainConfig, EvaluationConfig, ImportConfig)
 
 OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "MemoryError")
 """What TensorFlow, PyTorch, JAX and Python raise; matched by name, since importing them all is no option."""
@@ -92,12 +95,10 @@ class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the flags, and which one may have been meant."""
 
     def error(self, message):
-        what, _, wrong = message.partition(": ")
-        flags = {field.name for config in (TrainConfig, EvaluationConfig) for field in dataclasses.fields(config)}
-        near = (
-            difflib.get_close_matches(wrong.split("=")[0].split()[0][2:].replace("-", "_"), flags, n=1) if wrong else []
-        )
-        hint = f" Did you mean --{near[0].replace('_', '-')}?" if near and what == "unrecognized arguments" else ""
+        hint, unknown = "", re.match(r"unrecognized arguments: --([\w-]+)", message)
+        if unknown:
+            flags = [item.name.replace("_", "-") for config in CONFIGS for item in dataclasses.fields(config)]
+            hint = "".join(f" Did you mean --{near}?" for near in difflib.get_close_matches(unknown[1], flags, n=1))
         self.exit(2, f"{self.prog}: error: {message}.{hint} See {self.prog} --help\n")
 
 
@@ -151,11 +152,12 @@ def _import(values, prog):
     config = ImportConfig(**values)
     if os.path.lexists(config.output):
         raise FileExistsError(f"The file exists and is left as it is. Received: output={config.output!r}")
-    check_writable(os.path.dirname(os.path.abspath(config.output)), "output")
+    folder = os.path.dirname(os.path.abspath(config.output))
+    check_writable(folder, "output")
     from densedepth_keras.models.reference import load_reference_weights
 
     model = load_reference_weights(config.file, max_depth=config.max_depth, image_size=config.image_size)
-    os.makedirs(os.path.dirname(os.path.abspath(config.output)), exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     with written_beside(config.output) as side:
         model.save(side)
     height, width = model.input_shape[1:3]

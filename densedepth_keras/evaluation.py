@@ -16,6 +16,7 @@ from densedepth_keras.data.checks import check_unit
 from densedepth_keras.data.resize import enlarge_prediction
 from densedepth_keras.data.sample import Sample, Source, evenly_spaced
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH
+from densedepth_keras.names import check_name
 from densedepth_keras.prediction import check_checkpoint, depth_range, iterate_depth, load_model
 from densedepth_keras.protocols import PROTOCOLS
 from densedepth_keras.report import REPORT_FILE, REPORT_FILES, Report, format_report, row, summary, write_report
@@ -57,8 +58,7 @@ def evaluate(
         ValueError: unknown protocol, frames of a size it is not defined on, no valid pixel in the whole source,
             depths outside the model's range (a wrong unit), predictions that are no numbers.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"Unknown protocol. Expected one of: {', '.join(PROTOCOLS)}. Received: protocol={protocol!r}")
+    check_name(protocol, PROTOCOLS, "protocol", "protocol")
     chosen, (near, far) = PROTOCOLS[protocol], _finite_range(model)
     check_unit(source, near, far)
     shown = set(evenly_spaced(len(source), GALLERY))

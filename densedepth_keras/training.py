@@ -99,7 +99,7 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     """
     config = config.resolved()
     given_weights = {} if config.encoder_weights is None else {"weights": _weights(config)}
-    check_model(**_model_arguments(config), **given_weights)
+    check_model(**model_arguments(config), **given_weights)
     check_weights(_weights(config))
     folder = new_path(config)
     keras.utils.set_random_seed(config.seed)
@@ -206,8 +206,8 @@ def _baseline_rmse(validation: Pipeline, config, facts: Survey) -> float:
 
 def _build(config, pipeline, announce):
     """The model, and a word for config.json on what its encoder started from."""
-    arguments = _model_arguments(config)
-    with _dtype_policy(config.precision):
+    arguments = model_arguments(config)
+    with dtype_policy(config.precision):
         if config.architecture == "unet":
             return build_model(**arguments), None
         return _with_encoder(config, arguments, pipeline, announce)
@@ -231,7 +231,7 @@ def _with_encoder(config, arguments, pipeline, announce):
 
 
 @contextlib.contextmanager
-def _dtype_policy(name):
+def dtype_policy(name):
     """Layers made inside compute as the policy says; it is global in Keras, so it is put back."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
@@ -241,7 +241,8 @@ def _dtype_policy(name):
         keras.config.set_dtype_policy(before)
 
 
-def _model_arguments(config):
+def model_arguments(config: TrainConfig) -> dict:
+    """The arguments of `build_model` that a resolved config sets; its weights are left to the caller."""
     given = {name: getattr(config, name) for name in MODEL_FLAGS}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -12,6 +12,7 @@ from densedepth_keras.losses.gradient import gradient_error
 from densedepth_keras.losses.masked import masked_reciprocals
 from densedepth_keras.losses.pointwise import mean_absolute_error
 from densedepth_keras.losses.ssim import ssim
+from densedepth_keras.names import check_name
 
 
 def structure_error(y_true, y_pred, valid_mask, max_val: float):
@@ -72,8 +73,7 @@ class DepthLossTerm(keras.metrics.Mean):
     def __init__(
         self, term: str, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH, *, name=None, dtype="float32"
     ):
-        if term not in TERMS:
-            raise ValueError(f"Unknown term. Expected one of: {', '.join(map(repr, TERMS))}. Received: term={term!r}")
+        check_name(term, TERMS, "term", "term")
         check_range(min_depth, max_depth)
         super().__init__(name=name or TERMS[term].log_name, dtype=dtype)
         self.term, self.min_depth, self.max_depth = term, float(min_depth), float(max_depth)

@@ -118,13 +118,14 @@ def inference_model(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: several outputs, and none of them called "depth".
     """
-    if not isinstance(model.output, dict | list | tuple):
+    output = getattr(model, "output", None)  # a Sequential read from a file has no such attribute
+    if not isinstance(output, dict | list | tuple):
         return model
-    if not isinstance(model.output, dict) or MAIN not in model.output:
+    if not isinstance(output, dict) or MAIN not in output:
         raise ValueError(
             "Not a depth model of this package: several outputs, and none called 'depth'. "
             f"Received: outputs {model.output_shape}"
         )
     if model not in _INFERENCE_MODELS:
-        _INFERENCE_MODELS[model] = keras.Model(model.input, model.output[MAIN], name=model.name)
+        _INFERENCE_MODELS[model] = keras.Model(model.input, output[MAIN], name=model.name)
     return _INFERENCE_MODELS[model]

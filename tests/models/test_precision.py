@@ -1,7 +1,5 @@
 """Mixed precision: head and loss in float32, 50 steps without a NaN, metres close to float32's."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from densedepth_keras.data.files import read_image
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import build_model
 from densedepth_keras.models.encoders import calibrate_batch_norm
+from densedepth_keras.training import dtype_policy
 
 POLICIES = ["mixed_float16", "mixed_bfloat16"]
 VARIANTS = {
@@ -19,16 +18,6 @@ VARIANTS = {
     "separable": {"encoder": "mobilenet_v2", "decoder_filters": 32, "decoder": "separable", "upsampling": "transpose"},
     "unet": {"architecture": "unet", "base_filters": 4, "deep_supervision": 2},
 }
-
-
-@contextlib.contextmanager
-def dtype_policy(name):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def build(policy, **arguments):
