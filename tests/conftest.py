@@ -16,16 +16,12 @@ MODELS = Path(__file__).resolve().parent / "models"
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two processes for the models' tests alone, most of whose time one core spends building graphs; else none."""
+    """Two processes for the models' tests alone, most of whose time one core spends building graphs; else none.
+
+    `--dist worksteal` (setup.cfg) hands out long runs of tests in their order, so a costly fixture is made once or twice.
+    """
     chosen = [Path(argument.split("::")[0]).resolve() for argument in config.args]
     return 2 if chosen == [MODELS] else 0
-
-
-def pytest_collection_modifyitems(items):
-    """Keeps tests that share a costly fixture in one process: a file's, but an encoder's in test_encoders.py."""
-    for item in items:
-        encoder = getattr(item, "callspec", None) and item.callspec.params.get("pair")
-        item.add_marker(pytest.mark.xdist_group(encoder or item.path.name))
 
 
 @pytest.fixture(scope="session")
