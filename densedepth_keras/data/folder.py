@@ -1,57 +1,74 @@
-"""Own data: a folder with CSV lists, or with `image` and `depth` sub-folders."""
+"""Own data: a folder with lists of pairs, or with `image` and `depth` sub-folders, or of HDF5 files."""
 
-import csv
+import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
-from densedepth_keras.data.files import DEPTH_SUFFIXES, IMAGE_SUFFIXES, check_header, check_pair, read_depth, read_image
+from densedepth_keras.data.files import DEPTH_SUFFIXES, check_header, read_pair
+from densedepth_keras.data.pictures import check_regular
 from densedepth_keras.data.sample import Sample
-from densedepth_keras.depth import UNITS
+from densedepth_keras.data.tables import Row, read_table
+from densedepth_keras.data.trees import paired_rows
+from densedepth_keras.sidecar import read_sidecar, units_per_metre
 
-
-class Row(NamedTuple):
-    """One pair of files, and what to call it in a message."""
-
-    image: Path
-    depth: Path
-    name: str
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+_READER = b"Folder 1"
+"""Part of every content key; another number where the same files come to be read as another sample."""
 
 
 class Folder:
     """Pairs of images and depth maps on disk.
 
-    Two layouts, both below `data_dir`:
+    Three layouts, all below `data_dir`:
 
-    - `train.csv`, `validation.csv`, `test.csv` with columns `image,depth` (a header is optional; with one, the two
-      columns may stand anywhere), paths relative to the folder and inside it;
-    - `train/image/*` and `train/depth/*` (likewise `validation`, `test`), paired by file stem.
+    - `train.csv`, `.tsv` or `.jsonl`, one of them (likewise `validation`, `test`): see `tables.read_table`;
+    - `train/image/**` and `train/depth/**`, paired by their path inside these folders without the suffix;
+    - `train/**/*.h5`, HDF5 files that hold `rgb` (H, W, 3) or (3, H, W) uint8, and `depth` (H, W).
 
-    Depth is an 8- or 16-bit PNG, a TIFF or a `.npy`; 0, negative and non-finite values are holes. The unit is never
-    guessed. Image and depth of a pair have one size. Links are followed, wherever they lead.
+    Images are pictures of any mode, turned upright; depth is what `files.read_depth` reads, turned along where
+    `files.read_pair` says. 0, negative and non-finite depths are holes. Image and depth of a pair have one size. The
+    unit is never guessed: `depth_unit` or `depth_scale` say it, or else `dataset.json` in the folder does
+    (`sidecar.read_sidecar`). Paths of lists stay inside the folder as they are written; links are followed, wherever
+    they lead, so a link is how data elsewhere are used.
 
     Args:
         data_dir: the folder.
         split: `"train"`, `"validation"` or `"test"`.
         depth_unit: `"m"`, `"cm"`, `"mm"`, or metres per stored unit as a number (1/256 for KITTI's PNG).
+        depth_scale: instead of it, stored units per metre (1000 for millimetres, 256 for KITTI, 5000 for TUM).
+
+    Attributes:
+        rows: `Row(image, depth, name)` of every sample; no file they name has been looked at.
+        sidecar: what `dataset.json` says.
+        units_per_metre: stored units per metre.
 
     Raises:
-        FileNotFoundError: the folder, the split, or a file that a row names is not there.
-        ValueError: an empty split, a row that is no pair or leaves the folder, an unknown unit. Reading a sample
-            raises it for files that cannot be decoded, colour pictures as depth and pairs of unequal size. The
-            message names the row.
+        FileNotFoundError: the folder or the split is not there. Reading and checking a row: a file is not there.
+        ValueError: an empty split, two lists of one, a list that is broken or leaves the folder, an unknown unit or
+            none. Reading and checking a row: files that cannot be decoded, colour pictures as depth, pairs of unequal
+            size, a file closed to the user. The message names the row.
     """
 
-    def __init__(self, data_dir: str | os.PathLike, split: str, *, depth_unit: str | float):
+    def __init__(
+        self,
+        data_dir: str | os.PathLike,
+        split: str,
+        *,
+        depth_unit: str | float | None = None,
+        depth_scale: float | None = None,
+    ):
         self.data_dir, self.split = Path(data_dir), split
-        self.metres_per_unit = metres_per_unit(depth_unit)
         if not self.data_dir.is_dir():
             raise FileNotFoundError(f"`data_dir` is not a folder. Received: data_dir={str(data_dir)!r}")
-        table = self.data_dir / f"{split}.csv"
-        self.rows = _csv_rows(table) if table.is_file() else _paired_rows(self.data_dir, split)
-        for row in self.rows:
-            _check_row(row, self.data_dir)
+        self.sidecar = read_sidecar(data_dir)
+        if depth_unit is None and depth_scale is None:
+            depth_unit, depth_scale = self.sidecar.depth_unit, self.sidecar.depth_scale
+        self.units_per_metre = units_per_metre(depth_unit, depth_scale)
+        self.rows = _rows(self.data_dir, split)
+
+    @property
+    def metres_per_unit(self) -> float:
+        return 1 / self.units_per_metre
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,121 +76,76 @@ class Folder:
     def __getitem__(self, index: int) -> Sample:
         row = self.rows[index]
         try:
-            sample = Sample(read_image(row.image, turn=False), read_depth(row.depth, self.metres_per_unit))
-            check_pair(*sample)
+            self._check_suffix(row)
+            return Sample(*read_pair(row.image, row.depth, units_per_metre=self.units_per_metre))
         except (ValueError, OSError) as error:
-            raise _named(error, row) from error
-        return sample
+            raise self._named(error, row) from error
 
-    def check(self) -> None:
-        """Opens the pictures of every row without decoding them: kind and size, a tenth of a millisecond each."""
+    def row_name(self, index: int) -> str:
+        """The row and its files, for a message."""
+        row = self.rows[index]
+        return _printable(f"{row.name} ({', '.join(self._files(row))})")
 
-        def check_row(row):
-            try:
-                check_header(row.image, row.depth)
-            except (ValueError, OSError) as error:
-                raise _named(error, row) from error
+    def check_row(self, index: int) -> None:
+        """Raises as reading the row would, as far as can be told from headers and ends of the files, undecoded."""
+        row = self.rows[index]
+        try:
+            self._check_suffix(row)
+            check_header(row.image, row.depth)
+        except (ValueError, OSError) as error:
+            raise self._named(error, row) from error
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for _ in threads.map(check_row, self.rows):
-                pass
+    def content_key(self, index: int) -> bytes:
+        """16 bytes that change with a stored byte of the row's files or with the unit."""
+        row = self.rows[index]
+        digest = hashlib.blake2b(_READER + repr(self.units_per_metre).encode(), digest_size=16)
+        try:
+            for path in dict.fromkeys((row.image, row.depth)):
+                check_regular(path)
+                with open(path, "rb") as file:
+                    # Of each file its own digest: else bytes could move from one to the other unseen.
+                    content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+                digest.update(path.suffix.lower().encode() + b"\0" + content.digest())
+        except (ValueError, OSError) as error:
+            raise self._named(error, row) from error
+        return digest.digest()
 
     def __repr__(self):
         return f"Folder({str(self.data_dir)!r}, {self.split!r})"
 
+    def _files(self, row):
+        return [os.path.relpath(path, self.data_dir) for path in dict.fromkeys((row.image, row.depth))]
 
-def _named(error, row):
-    """The error with the row's name in front, of the kind that callers expect."""
-    kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-    text = str(error)
-    where = "" if str(row.image) in text or str(row.depth) in text else f" ({row.image.name}, {row.depth.name})"
-    return kind(f"{row.name}{where}: {text}")
+    def _named(self, error, row):
+        """The error with the row's name in front, of the kind that callers expect."""
+        if isinstance(error, FileNotFoundError):
+            missing = [name for name in self._files(row) if not os.path.exists(self.data_dir / name)]
+            return FileNotFoundError(
+                _printable(f"{row.name}: no such file. Received: {', '.join(missing or self._files(row))!r}")
+            )
+        text = str(error)
+        told = any(repr(str(path)) in text for path in (row.image, row.depth))
+        files = "" if told else f" ({', '.join(self._files(row))})"
+        return ValueError(_printable(f"{row.name}{files}: {text}"))
 
-
-def metres_per_unit(depth_unit: str | float | None) -> float:
-    """Metres per stored unit of `"m"`, `"cm"`, `"mm"` or a positive number, also one written as text."""
-    if depth_unit in UNITS:
-        return UNITS[depth_unit]
-    try:
-        scale = float(depth_unit)
-    except (TypeError, ValueError):
-        scale = 0.0
-    if not 1e-6 <= scale <= 1e3:
-        raise ValueError(
-            "`depth_unit` must say what one stored unit is: 'm', 'cm', 'mm', or a number of metres, 1e-6 to 1000 "
-            f"(0.00390625 for KITTI's value/256). It is never guessed. Received: depth_unit={depth_unit!r}"
-        )
-    return scale
-
-
-def _csv_rows(table):
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            lines = [
-                (number, line) for number, line in enumerate(csv.reader(file), start=1) if any(c.strip() for c in line)
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table.name} is not a CSV file in UTF-8: {error}. Received: {table}") from error
-    columns = (0, 1)
-    if lines and {"image", "depth"} <= {cell.strip().lower() for cell in lines[0][1]}:
-        header = [cell.strip().lower() for cell in lines.pop(0)[1]]
-        columns = (header.index("image"), header.index("depth"))
-    if not lines:
-        raise ValueError(f"The split is empty: no row in {table.name}. Received: {table}")
-    return [_csv_row(table, number, line, columns) for number, line in lines]
+    @staticmethod
+    def _check_suffix(row):
+        if row.depth.suffix.lower() not in DEPTH_SUFFIXES:
+            raise ValueError(
+                f"depth must be one of {', '.join(DEPTH_SUFFIXES)}; a lossy format changes metres. "
+                f"Received: {str(row.depth)!r}"
+            )
 
 
-def _csv_row(table, number, line, columns):
-    name = f"Row {number} of {table.name}"
-    if len(line) <= max(columns) or not all(line[c].strip() for c in columns):
-        raise ValueError(f"{name}: expected two columns, image,depth. Received: {','.join(line)[:200]!r}")
-    image, depth = (line[c].strip() for c in columns)
-    for path in (image, depth):
-        inside = os.path.normpath(path)
-        if os.path.isabs(path) or inside == ".." or inside.startswith(".." + os.sep):
-            raise ValueError(f"{name}: the path must be relative to {table.parent} and inside it. Received: {path!r}")
-    return Row(table.parent / image, table.parent / depth, name)
+def _printable(text):
+    """Names of files need not be UTF-8; a message must be."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _paired_rows(data_dir, split):
-    folders = data_dir / split / "image", data_dir / split / "depth"
-    if not all(folder.is_dir() for folder in folders):
-        raise FileNotFoundError(
-            f"No {split!r} split: expected {data_dir / (split + '.csv')} (columns image,depth), or the folders "
-            f"{folders[0]} and {folders[1]}. Received: data_dir={str(data_dir)!r}"
-        )
-    images, depths = (
-        _by_stem(folder, suffixes) for folder, suffixes in zip(folders, (IMAGE_SUFFIXES, DEPTH_SUFFIXES), strict=True)
-    )
-    if not images and not depths:
-        raise ValueError(f"The split is empty: no image in {folders[0]}. Received: split={split!r}")
-    alone = sorted(images.keys() ^ depths.keys())
-    if alone:
-        missing = folders[1] if alone[0] in images else folders[0]
-        raise ValueError(
-            f"{len(alone)} files of {data_dir / split} have no partner, first {alone[0]!r}: nothing of that stem in "
-            f"{missing}. Every image needs a depth map of its stem, and the other way round."
-        )
-    return [Row(images[stem], depths[stem], f"Pair {stem!r} of {data_dir / split}") for stem in sorted(images)]
-
-
-def _by_stem(folder, suffixes):
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        if path.stem in files:
-            raise ValueError(f"Two files of one stem in {folder}. Received: {files[path.stem].name}, {path.name}")
-        files[path.stem] = path
-    return files
-
-
-def _check_row(row, data_dir):
-    for path in (row.image, row.depth):
-        if not os.path.isfile(path):  # False, not an error, for names that no file can have
-            raise FileNotFoundError(f"{row.name}: no such file. Received: {str(path.relative_to(data_dir))!r}")
-    if row.depth.suffix.lower() not in DEPTH_SUFFIXES:
-        raise ValueError(
-            f"{row.name}: depth must be one of {', '.join(DEPTH_SUFFIXES)}; a lossy format changes metres. "
-            f"Received: {row.depth.name!r}"
-        )
+def _rows(data_dir, split) -> list[Row]:
+    tables = [data_dir / (split + suffix) for suffix in TABLE_SUFFIXES]
+    tables = [table for table in tables if table.is_file()]
+    if len(tables) > 1:
+        names = ", ".join(table.name for table in tables)
+        raise ValueError(f"Expected one list for the split {split!r}. Received: {names} in {str(data_dir)!r}")
+    return read_table(tables[0]) if tables else paired_rows(data_dir, split)

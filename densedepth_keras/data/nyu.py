@@ -1,5 +1,6 @@
 """NYU Depth v2's densely labelled frames, read where they lie."""
 
+import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -12,6 +13,9 @@ from densedepth_keras.data.sample import Sample
 from densedepth_keras.depth import MIN_IMAGE_SIDE
 
 FILE_NAME = "nyu_depth_v2_labeled.mat"
+DAMAGED = (OSError, RuntimeError, KeyError, TypeError, OverflowError, MemoryError)
+"""What h5py raises on damaged files."""
+
 URL = "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat"
 
 
@@ -64,13 +68,22 @@ class NYULabeled:
         frame = self.frames[index]
         try:
             image, depth = self._images[frame], self._depths[frame]
-        except OSError as error:
+        except DAMAGED as error:
             raise ValueError(
                 f"Frame {frame} of {self.path} cannot be read: {error}. The file is damaged; download it again."
             ) from error
         depth = np.ascontiguousarray(depth.T)
         usable = np.isfinite(depth) & (depth > 0)
         return Sample(np.ascontiguousarray(image.transpose(2, 1, 0)), np.where(usable, depth, np.float32(0)))
+
+    def row_name(self, index: int) -> str:
+        return f"Frame {self.frames[index]} of {self.path}"
+
+    def content_key(self, index: int) -> bytes:
+        """Of the file's place, size and time, and the frame: hashing a frame would take as long as reading it."""
+        status = os.stat(self.path)
+        text = f"{self.path.resolve()} {status.st_size} {status.st_mtime_ns} {self._depths.name} {self.frames[index]}"
+        return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=16).digest()
 
     def __repr__(self):
         return f"NYULabeled({str(self.path)!r}, {len(self)} frames)"
@@ -90,16 +103,16 @@ def _locate(path):
 def _open(path):
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+        try:
+            _check_arrays(file, path)
+        except Exception:
+            file.close()
+            raise
+    except DAMAGED as error:
         raise ValueError(
             f"Not a complete MATLAB v7.3 (HDF5) file: {error}. If the download broke off, repeat it. "
             f"Received: data_dir={str(path)!r}"
         ) from error
-    try:
-        _check_arrays(file, path)
-    except ValueError:
-        file.close()
-        raise
     return file
 
 
