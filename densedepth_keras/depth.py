@@ -15,6 +15,9 @@ MAX_DEPTH = 10.0
 MIN_IMAGE_SIDE = 32
 """Smallest height and width a five-level pyramid can be built on, pixels."""
 
+MAX_DEPTH_KITTI = 80.0
+"""Farthest depth of KITTI's protocols, metres."""
+
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Metres per stored unit."""
 
@@ -29,12 +32,61 @@ class Crop(NamedTuple):
     height: int
     width: int
 
+    def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """`(top, bottom, left, right)`; a ValueError for a frame of any size but the crop's own."""
+        if (height, width) != (self.height, self.width):
+            raise ValueError(
+                f"The crop is defined on {self.width}x{self.height} frames. "
+                f"Received: ground truth of {width}x{height} (width x height)"
+            )
+        return self[:4]
+
+
+class OwnCrop(NamedTuple):
+    """Rows `top:bottom` and columns `left:right`, pixels, of any frame that has them; what `dataset.json` may say."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """`(top, bottom, left, right)`; a ValueError for a smaller frame."""
+        if self.bottom > height or self.right > width:
+            raise ValueError(
+                f"The crop {list(self)} of dataset.json leaves the frame. Received: ground truth of {width}x{height} "
+                "(width x height)"
+            )
+        return tuple(self)
+
+
+class RelativeCrop(NamedTuple):
+    """Rows `top:bottom` and columns `left:right` as fractions of a frame's height and width.
+
+    KITTI's frames are of several sizes, 1224x370 to 1242x376 (width x height).
+    """
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+
+    def pixels(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """`(top, bottom, left, right)` on a frame of any size, each cut down to a whole pixel as monodepth does."""
+        return int(self.top * height), int(self.bottom * height), int(self.left * width), int(self.right * width)
+
 
 EIGEN_CROP_NYU = Crop(45, 471, 41, 601, 480, 640)
 """Eigen, Puhrsch, Fergus (NeurIPS 2014); used by BTS, AdaBins and the toolboxes on NYU's 654 test frames."""
 
 DENSEDEPTH_CROP_NYU = Crop(20, 460, 24, 616, 480, 640)
 """Alhashim, Wonka (arXiv 1812.11941): `eigen_test_crop.npy` holds the inclusive corners 20, 459, 24, 615."""
+
+GARG_CROP_KITTI = RelativeCrop(0.40810811, 0.99189189, 0.03594771, 0.96405229)
+"""Garg, Kumar, Carneiro, Reid (ECCV 2016), in the digits of monodepth's evaluation, which everybody uses."""
+
+EIGEN_CROP_KITTI = RelativeCrop(0.3324324, 0.91351351, 0.0359477, 0.96405229)
+"""Eigen, Puhrsch, Fergus (NeurIPS 2014), in the digits of monodepth's evaluation."""
 
 
 def check_range(min_depth: float, max_depth: float) -> None:

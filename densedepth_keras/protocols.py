@@ -3,7 +3,15 @@
 from types import MappingProxyType
 from typing import NamedTuple
 
-from densedepth_keras.depth import DENSEDEPTH_CROP_NYU, EIGEN_CROP_NYU, Crop
+from densedepth_keras.depth import (
+    DENSEDEPTH_CROP_NYU,
+    EIGEN_CROP_KITTI,
+    EIGEN_CROP_NYU,
+    GARG_CROP_KITTI,
+    Crop,
+    OwnCrop,
+    RelativeCrop,
+)
 
 
 class Protocol(NamedTuple):
@@ -11,14 +19,14 @@ class Protocol(NamedTuple):
 
     Attributes:
         name: how papers and flags call it.
-        crop: rows and columns that count, or None for all.
+        crop: rows and columns that count, in pixels of one frame size or in fractions of any; None for all.
         nearest: metres; ground truth must lie beyond it.
         capped: whether ground truth must lie below `max_depth`.
         source: where the numbers come from.
     """
 
     name: str
-    crop: Crop | None
+    crop: Crop | OwnCrop | RelativeCrop | None
     nearest: float
     capped: bool
     source: str
@@ -35,21 +43,24 @@ class Protocol(NamedTuple):
         valid = (depth > self.nearest) & (depth < (max_depth if self.capped else float("inf")))
         if self.crop is None:
             return valid
-        if depth.shape != (self.crop.height, self.crop.width):
-            crop, height, width = self.crop, *depth.shape
-            raise ValueError(
-                f"Protocol {self.name!r} is defined on {crop.width}x{crop.height} frames; use --protocol full for "
-                f"others. Received: ground truth of {width}x{height} (width x height)"
-            )
-        valid[: self.crop.top], valid[self.crop.bottom :] = False, False
-        valid[:, : self.crop.left], valid[:, self.crop.right :] = False, False
+        top, bottom, left, right = self._pixels(*depth.shape)
+        valid[:top], valid[bottom:] = False, False
+        valid[:, :left], valid[:, right:] = False, False
         return valid
+
+    def _pixels(self, height, width):
+        try:
+            return self.crop.pixels(height, width)
+        except ValueError as error:
+            raise ValueError(f"Protocol {self.name!r} (--protocol full takes any size): {error}") from None
 
 
 PROTOCOLS = MappingProxyType(
     {
         "densedepth": Protocol("densedepth", DENSEDEPTH_CROP_NYU, 0.0, False, "Alhashim & Wonka, arXiv 1812.11941"),
         "eigen": Protocol("eigen", EIGEN_CROP_NYU, 1e-3, True, "Eigen et al. 2014; BTS, AdaBins and the toolboxes"),
+        "garg": Protocol("garg", GARG_CROP_KITTI, 1e-3, True, "KITTI: Garg et al. 2016, as monodepth evaluates"),
+        "eigen-kitti": Protocol("eigen-kitti", EIGEN_CROP_KITTI, 1e-3, True, "KITTI: Eigen et al. 2014"),
         "full": Protocol("full", None, 0.0, False, "every measured pixel; Krishna & Beura, equation 5"),
     }
 )
