@@ -1,37 +1,53 @@
 """The one tf.data pipeline over every source: shuffle, read, resize, cache, augment, batch, prefetch."""
 
-import math
+import functools
 import os
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from densedepth_keras.data.resize import resize_depth, resize_image
+from densedepth_keras.data.augment import Augmentation
+from densedepth_keras.data.buffers import Buffers
+from densedepth_keras.data.cache import CachedInMemory, CachedOnDisk
+from densedepth_keras.data.resize import Resized
 from densedepth_keras.data.sample import Sample, Source
 
 CACHE_BYTES = 2**30
-"""Resized samples are kept in memory where the whole source fits into so much."""
+"""Samples are kept in memory where the whole source fits into so much."""
 
 
 class Pipeline:
     """Batches of a source, repeatable to the bit.
 
-    The order depends on `(seed, epoch)` alone and the augmentation on `(seed, epoch, index)`, so any epoch can be
-    made again, by any number of threads. `batch` says in NumPy what a batch is; `dataset` is the same in parallel.
+    The order depends on `(seed, epoch)` alone and the augmentation on `(seed, epoch, index)`, so any step of any epoch
+    can be made again, by any number of threads, on any number of hosts. `batch` says in NumPy what a batch is;
+    `dataset` is the same in parallel.
+
+    Several hosts divide every batch among them: host i of n takes its n-th part of the rows, so that their batches
+    side by side are the batch of a single host. All make the same number of steps. The last batch of an epoch may be
+    smaller and is divided as evenly as can be: parts differ by one row at most, and are empty, `(0, H, W, 3)`, where
+    it has fewer rows than there are hosts.
 
     Args:
         source: anything with `len(source)` and `source[i] -> Sample`.
         image_size: `(height, width)` of the images, pixels.
         depth_size: `(height, width)` of the depth maps, that of the network's output.
-        batch_size: samples per batch; the last batch of an epoch may be smaller and is kept.
+        batch_size: samples per batch, of all hosts together; the last batch of an epoch may be smaller and is kept.
         shuffle: a new order every epoch, else the source's.
-        augment: `(sample, rng) -> sample` on the resized sample, which keeps its sizes; `None` for none.
+        augment: changes samples at the source's size and at the pipeline's, which it keeps; `None` for none.
         seed: of order and augmentation.
-        cache_bytes: a source that fits into so much after resizing is read once; 0 reads every epoch anew.
+        cache: `"auto"` keeps samples in memory where the whole source fits into `cache_bytes`, `"memory"` in any case,
+            `"none"` reads every epoch anew. A path is a folder that keeps decoded samples on disk, for later runs,
+            too, beside what `"auto"` keeps in memory. What is kept in memory is resized, but at the source's size
+            where the augmentation needs that.
+        cache_bytes: of images and depths in memory.
+        num_threads: how many batches are made at the same time; `None` for as many as there are cores. So many and
+            two more wait in memory.
+        shard: `(index, count)` of this host among all hosts.
 
     Raises:
-        ValueError: an empty source or a batch size below 1.
+        ValueError: an empty source, a batch size below 1 or that hosts cannot divide, a shard that is none, fewer
+            than one thread, a cache folder that cannot be made.
     """
 
     def __init__(
@@ -42,19 +58,21 @@ class Pipeline:
         depth_size: tuple[int, int],
         batch_size: int,
         shuffle: bool = False,
-        augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
+        augment: Augmentation | None = None,
         seed: int = 0,
+        cache: str | os.PathLike = "auto",
         cache_bytes: int = CACHE_BYTES,
+        num_threads: int | None = None,
+        shard: tuple[int, int] = (0, 1),
     ):
-        if len(source) == 0:
-            raise ValueError(f"The source has no samples. Received: source={source!r}")
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-        self.source, self.batch_size, self.seed = source, batch_size, seed
+        _check_counts(source, batch_size, num_threads, shard)
+        self.source, self.batch_size, self.seed, self.shard = source, batch_size, seed, tuple(shard)
         self.image_size, self.depth_size = tuple(image_size), tuple(depth_size)
-        self.shuffle, self.augment = shuffle, augment
-        sample_bytes = 3 * math.prod(self.image_size) + 4 * math.prod(self.depth_size)
-        self._cache: dict[int, Sample] | None = {} if len(source) * sample_bytes <= cache_bytes else None
+        self.shuffle, self.augment, self.num_threads = shuffle, augment, num_threads or os.cpu_count() or 1
+        self._reads_whole = augment is not None and augment.needs_source
+        self._samples, self._resized = self._sources(cache, cache_bytes)
+        self._buffers = Buffers(self.num_threads + 3)  # being made, waiting in `dataset`, in use
+        self._recent_order = functools.lru_cache(maxsize=2)(self.order)  # two: threads run ahead into the next epoch
         self.error: BaseException | None = None
         """What went wrong while reading, as it was raised: tf.data would only pass on its text."""
 
@@ -63,64 +81,112 @@ class Pipeline:
         return -(-len(self.source) // self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The indices of one epoch, int64."""
+        """The indices of one epoch, of all hosts, int64."""
         indices = np.arange(len(self.source), dtype=np.int64)
         return np.random.default_rng([self.seed, epoch]).permutation(indices) if self.shuffle else indices
 
+    def indices(self, epoch: int, step: int) -> np.ndarray:
+        """The indices of one step of an epoch, of this host, int64."""
+        rows = self._recent_order(int(epoch))[step * self.batch_size : (step + 1) * self.batch_size]
+        index, count = self.shard
+        return rows[len(rows) * index // count : len(rows) * (index + 1) // count]
+
     def batch(self, epoch: int, indices) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 `(B, H, W, 3)` and depths float32 `(B, h, w, 1)`, metres, of the given indices."""
-        images = np.empty((len(indices), *self.image_size, 3), np.uint8)
-        depths = np.empty((len(indices), *self.depth_size, 1), np.float32)
+        empty = self._buffers.empty if len(indices) <= self.batch_size else np.empty
+        images = empty((len(indices), *self.image_size, 3), np.uint8)
+        depths = empty((len(indices), *self.depth_size, 1), np.float32)
         for row, index in enumerate(indices):
-            sample = self.read(int(index))
-            if self.augment is not None:
-                sample = self.augment(sample, np.random.default_rng([self.seed, int(epoch), int(index)]))
-            images[row], depths[row, ..., 0] = sample
+            images[row], depths[row, ..., 0] = self._augmented(int(epoch), int(index))
         return images, depths
 
-    def dataset(self, first_epoch: int = 0, epochs: int | None = None) -> tf.data.Dataset:
-        """The batches of epoch after epoch, read by as many threads as there are cores, in a fixed order.
+    def dataset(
+        self, first_epoch: int = 0, epochs: int | None = None, *, first_step: int = 0, device: str | None = None
+    ) -> tf.data.Dataset:
+        """The batches of epoch after epoch, made by `num_threads` threads, in a fixed order.
 
         Args:
             first_epoch: where to start, for a run that goes on.
-            epochs: how many; `None` goes on for ever (give `fit` its `steps_per_epoch`), so that reading runs ahead
-                across the end of an epoch.
+            epochs: how many, the first included; `None` goes on for ever (give `fit` its `steps_per_epoch`), so that
+                reading runs ahead across the end of an epoch.
+            first_step: where to start in the first epoch: its earlier steps are not read.
+            device: where the batches wait, e.g. `"/GPU:0"`, so that a step need not wait for its copy; `None` leaves
+                them in the host's memory. TensorFlow forgets how many there are: give `fit` `steps_per_epoch` and
+                `validation_steps`.
 
         Returns:
             A `tf.data.Dataset` of `(images, depths)`.
+
+        Raises:
+            ValueError: no such step.
         """
-        last = tf.int64.max if epochs is None else first_epoch + epochs
-        batches = tf.data.Dataset.range(first_epoch, last).flat_map(self._index_batches)
+        per_epoch = self.steps_per_epoch
+        if not 0 <= first_step < per_epoch:
+            raise ValueError(f"`first_step` must be 0 to {per_epoch - 1}. Received: first_step={first_step}")
+        start = first_epoch * per_epoch + first_step
+        stop = tf.int64.max if epochs is None else (first_epoch + epochs) * per_epoch
         # Whole batches are the unit of work: one call into Python each, while PIL and NumPy release the GIL inside.
-        batches = batches.map(self._read, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
-        count = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * self.steps_per_epoch
-        return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+        batches = tf.data.Dataset.range(start, stop).map(
+            self._read_step, num_parallel_calls=self.num_threads, deterministic=True
+        )
+        count = tf.data.INFINITE_CARDINALITY if epochs is None else stop - start
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = self.num_threads  # else no more of them than cores would run
+        batches = batches.with_options(options).apply(tf.data.experimental.assert_cardinality(count))
+        if device is not None:
+            return batches.prefetch(1).apply(tf.data.experimental.prefetch_to_device(device, 1))
+        return batches.prefetch(2)
 
     def read(self, index: int) -> Sample:
-        """One sample at the pipeline's sizes, before augmentation; remembered where the source is small."""
-        if self._cache is not None and index in self._cache:
-            return self._cache[index]
-        image, depth = self.source[index]
-        sample = Sample(resize_image(image, self.image_size), resize_depth(depth, self.depth_size))
-        if self._cache is not None:
-            self._cache[index] = sample
-        return sample
+        """One sample at the pipeline's sizes, before augmentation; remembered where `cache` says so."""
+        return self._resized[index]
 
-    def _index_batches(self, epoch):
-        indices = tf.numpy_function(self.order, [epoch], tf.int64, stateful=False)
-        indices.set_shape((None,))
-        batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size)
-        return batches.map(lambda indices: (epoch, indices))
+    def _sources(self, cache, cache_bytes):
+        """The source at its own size and at the pipeline's, one of them kept in memory."""
+        samples = self.source if cache in ("auto", "memory", "none") else CachedOnDisk(self.source, cache)
+        most_bytes = {"memory": None, "none": 0}.get(cache, cache_bytes)
+        if self._reads_whole:
+            samples = CachedInMemory(samples, most_bytes)
+            return samples, Resized(samples, self.image_size, self.depth_size)
+        return samples, CachedInMemory(Resized(samples, self.image_size, self.depth_size), most_bytes)
 
-    def _read(self, epoch, indices):
-        images, depths = tf.numpy_function(self._recorded_batch, [epoch, indices], (tf.uint8, tf.float32))
+    def _augmented(self, epoch, index):
+        if self.augment is None:
+            return self.read(index)
+        if self._reads_whole:
+            rng = np.random.default_rng([self.seed, epoch, index, 1])
+            sample = self._resized.resize(self.augment.before_resize(self._samples[index], rng))
+        else:
+            sample = self.read(index)
+        return self.augment.after_resize(sample, np.random.default_rng([self.seed, epoch, index]))
+
+    def _read_step(self, step):
+        images, depths = tf.numpy_function(self._recorded_batch, [step], (tf.uint8, tf.float32))
         images.set_shape((None, *self.image_size, 3))
         depths.set_shape((None, *self.depth_size, 1))
         return images, depths
 
-    def _recorded_batch(self, epoch, indices):
+    def _recorded_batch(self, step):
         try:
-            return self.batch(epoch, indices)
+            epoch, step = divmod(int(step), self.steps_per_epoch)
+            return self.batch(epoch, self.indices(epoch, step))
         except Exception as error:
             self.error = error
             raise
+
+
+def _check_counts(source, batch_size, num_threads, shard):
+    if len(source) == 0:
+        raise ValueError(f"The source has no samples. Received: source={source!r}")
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    if num_threads is not None and num_threads < 1:
+        raise ValueError(f"`num_threads` must be at least 1, or None. Received: num_threads={num_threads}")
+    index, count = shard
+    if not 0 <= index < count:
+        raise ValueError(f"`shard` must be (index, count) with 0 <= index < count. Received: shard={tuple(shard)}")
+    if batch_size % count:
+        raise ValueError(
+            f"`batch_size` is that of all hosts together: expected a multiple of {count}. "
+            f"Received: batch_size={batch_size}, shard={tuple(shard)}"
+        )

@@ -1,26 +1,33 @@
-"""Resizing, augmentation, and the tf.data pipeline against its NumPy definition."""
+"""The tf.data pipeline against its NumPy definition: order, augmentation, hosts, caches, going on; and the survey."""
+
+import threading
 
 import numpy as np
 import pytest
-from PIL import Image
+import tensorflow as tf
 
-from densedepth_keras.data.augment import CHANNEL_ORDERS, augment_as_paper
+from densedepth_keras.data.augment import PRESETS, Augmentation
+from densedepth_keras.data.cache import CachedOnDisk
 from densedepth_keras.data.checks import survey
 from densedepth_keras.data.pipeline import Pipeline
-from densedepth_keras.data.resize import enlarge_prediction, resize_depth, resize_image
+from densedepth_keras.data.resize import Resized
 from densedepth_keras.data.sample import Sample
+
+PAPER = PRESETS["paper"]
+CROPPED = Augmentation(mirror=0.5, channel_order=0.5, crop=1.5)
 
 
 class Painted:
     """Images painted from their own depth: red is depth in 1/25 m, green its column, blue the sample's number."""
 
     def __init__(self, count=11, size=(40, 48), bad=None):
-        self.count, self.size, self.bad = count, size, bad
+        self.count, self.size, self.bad, self.reads = count, size, bad, []
 
     def __len__(self):
         return self.count
 
     def __getitem__(self, index):
+        self.reads.append(index)
         if index == self.bad:
             raise ValueError(f"Row {index}: broken")
         red = np.random.default_rng(index).integers(25, 240, self.size)
@@ -28,50 +35,47 @@ class Painted:
         image = np.stack([red, green, np.full(self.size, index)], axis=-1).astype(np.uint8)
         return Sample(image, (red / 25).astype("float32"))
 
+    def __repr__(self):
+        return f"Painted({self.count}, {self.size})"
+
 
 def pipeline(source=None, **arguments):
     defaults = {"image_size": (40, 48), "depth_size": (40, 48), "batch_size": 4, "seed": 3}
     return Pipeline(Painted() if source is None else source, **{**defaults, **arguments})
 
 
-def test_image_and_depth_stay_together_under_augmentation():
-    """Whatever is done to a painted image, one of its channels still shows its depth, pixel by pixel."""
-    sample, kinds = Painted()[5], set()
-    for seed in range(60):
-        image, depth = augment_as_paper(sample, np.random.default_rng(seed))
-        red = [c for c in range(3) if np.array_equal(image[..., c], np.round(depth * 25))]
-        assert len(red) == 1
-        columns = next(image[0, :, c] for c in range(3) if c != red[0] and len(set(image[0, :, c])) > 1)
-        kinds.add((red[0], bool(columns[0] > columns[-1])))
-    assert len(kinds) == 6  # every place for red, mirrored and not
+def batches(line, *arguments, **keywords):
+    return list(line.dataset(*arguments, **keywords).as_numpy_iterator())
 
 
-def test_half_are_mirrored_and_half_change_colours():
-    sample = Painted()[5]
-    augmented = [augment_as_paper(sample, np.random.default_rng(seed)) for seed in range(2000)]
-    mirrored = np.mean([not np.array_equal(depth, sample.depth) for _, depth in augmented])
-    upright = [image if np.array_equal(depth, sample.depth) else image[:, ::-1] for image, depth in augmented]
-    recoloured = np.mean([not np.array_equal(image, sample.image) for image in upright])
-    # 4.5 standard deviations of 2000 fair coins
-    assert mirrored == pytest.approx(0.5, abs=0.05)
-    assert recoloured == pytest.approx(0.5, abs=0.05)
-
-
-def test_channel_orders_all_change_something():
-    assert len(set(CHANNEL_ORDERS)) == 5
-    assert (0, 1, 2) not in CHANNEL_ORDERS
-
-
-@pytest.mark.parametrize("augment", [None, augment_as_paper])
-def test_tf_data_gives_the_numpy_batches(augment):
-    line = pipeline(shuffle=True, augment=augment, image_size=(32, 36), depth_size=(16, 18))
-    got = list(line.dataset(first_epoch=1, epochs=2).as_numpy_iterator())
-    assert [len(images) for images, _ in got] == [4, 4, 3, 4, 4, 3]  # the partial batch is kept
-    expected = [line.batch(epoch, part) for epoch in (1, 2) for part in np.split(line.order(epoch), [4, 8])]
+def assert_same_batches(got, expected):
     for (images, depths), (expected_images, expected_depths) in zip(got, expected, strict=True):
         assert images.dtype == np.uint8
+        assert depths.dtype == np.float32
         np.testing.assert_array_equal(images, expected_images)
         np.testing.assert_array_equal(depths, expected_depths)
+
+
+@pytest.mark.parametrize("augment", [None, PAPER, CROPPED])
+def test_tf_data_gives_the_numpy_batches(augment):
+    line = pipeline(shuffle=True, augment=augment, image_size=(32, 36), depth_size=(16, 18))
+    got = batches(line, first_epoch=1, epochs=2)
+    assert [len(images) for images, _ in got] == [4, 4, 3, 4, 4, 3]  # the partial batch is kept
+    parts = [part for epoch in (1, 2) for part in np.split(line.order(epoch), [4, 8])]
+    assert_same_batches(got, [line.batch(1 + i // 3, part) for i, part in enumerate(parts)])
+
+
+@pytest.mark.parametrize("augment", [PAPER, CROPPED])
+def test_a_batch_is_what_its_parts_say(augment):
+    """Read, changed at the source's size, resized, changed again: each with the generators promised."""
+    line = pipeline(shuffle=True, augment=augment, image_size=(32, 36), depth_size=(16, 18), seed=5)
+    for row, index in enumerate(line.indices(2, 1)):
+        sample = augment.before_resize(Painted()[index], np.random.default_rng([5, 2, index, 1]))
+        sample = Resized([sample], (32, 36), (16, 18))[0]
+        image, depth = augment.after_resize(sample, np.random.default_rng([5, 2, index]))
+        images, depths = line.batch(2, line.indices(2, 1))
+        np.testing.assert_array_equal(images[row], image)
+        np.testing.assert_array_equal(depths[row, ..., 0], depth)
 
 
 def test_order_is_a_function_of_seed_and_epoch():
@@ -83,37 +87,154 @@ def test_order_is_a_function_of_seed_and_epoch():
     np.testing.assert_array_equal(pipeline().order(7), np.arange(11))
 
 
-def test_augmentation_does_not_depend_on_the_order():
-    line = pipeline(augment=augment_as_paper)
+@pytest.mark.parametrize("augment", [PAPER, CROPPED])
+def test_augmentation_does_not_depend_on_the_order(augment):
+    line = pipeline(augment=augment)
     images, _ = line.batch(0, [2, 7])
     np.testing.assert_array_equal(images[1], line.batch(0, [7])[0][0])
     different = [not np.array_equal(images[1], line.batch(epoch, [7])[0][0]) for epoch in range(1, 6)]
     assert any(different)
 
 
-def test_endless_dataset_goes_on_where_it_is_told():
-    line = pipeline(shuffle=True)
-    whole = [images for images, _ in line.dataset().take(6).as_numpy_iterator()]
-    late = [images for images, _ in line.dataset(first_epoch=1).take(3).as_numpy_iterator()]
-    for a, b in zip(whole[3:], late, strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("augment", [PAPER, CROPPED])
+@pytest.mark.parametrize("cache", ["auto", "none"])
+def test_batches_are_the_same_for_any_number_of_threads(augment, cache):
+    def made(num_threads):
+        source = Painted(21, size=(64, 80))
+        line = pipeline(source, shuffle=True, augment=augment, cache=cache, num_threads=num_threads)
+        return batches(line, epochs=3)
+
+    expected = made(1)
+    for num_threads in (2, 8, None):
+        assert_same_batches(made(num_threads), expected)
 
 
-def test_small_sources_are_read_once_and_large_ones_every_epoch():
-    class Counted(Painted):
-        reads = 0
+def test_eight_threads_read_at_the_same_time():
+    """Also where there are fewer cores: reading over a network waits, it does not compute."""
+    together = threading.Barrier(8, timeout=60)
 
+    class Waiting(Painted):
         def __getitem__(self, index):
-            Counted.reads += 1
+            together.wait()  # broken, an error, unless eight arrive
             return super().__getitem__(index)
 
-    # a sample is 3 * 40 * 48 bytes of image and 4 * 40 * 48 of depth
-    for cache_bytes, expected in ((11 * 7 * 40 * 48, 11), (11 * 7 * 40 * 48 - 1, 33)):
-        Counted.reads = 0
-        line = pipeline(Counted(), augment=augment_as_paper, cache_bytes=cache_bytes)
-        batches = list(line.dataset(epochs=3).as_numpy_iterator())
-        assert Counted.reads == expected
-        np.testing.assert_array_equal(batches[-1][0], line.batch(2, [8, 9, 10])[0])
+    assert len(batches(pipeline(Waiting(8), batch_size=1, num_threads=8), epochs=1)) == 8
+
+
+@pytest.mark.parametrize(("first_epoch", "first_step"), [(0, 0), (0, 2), (1, 0), (1, 1), (2, 2)])
+def test_a_run_goes_on_where_it_stopped(first_epoch, first_step):
+    arguments = {"shuffle": True, "augment": PAPER}
+    whole = batches(pipeline(**arguments), epochs=3)
+    late = batches(pipeline(**arguments), first_epoch, 3 - first_epoch, first_step=first_step)
+    assert_same_batches(late, whole[3 * first_epoch + first_step :])
+    endless = pipeline(**arguments).dataset(first_epoch, first_step=first_step)
+    assert endless.cardinality() == tf.data.INFINITE_CARDINALITY
+    count = len(late)
+    assert_same_batches(list(endless.take(count).as_numpy_iterator()), whole[-count:])
+
+
+def test_skipped_steps_are_not_read():
+    source = Painted()
+    line = pipeline(source)
+    dataset = line.dataset(epochs=1, first_step=2)
+    assert dataset.cardinality() == 1
+    list(dataset)
+    assert sorted(source.reads) == [8, 9, 10]
+
+
+@pytest.mark.parametrize(("count", "samples"), [(2, 11), (4, 11), (4, 9), (4, 8), (1, 11)])
+def test_hosts_share_every_batch_of_a_single_host(count, samples):
+    arguments = {"shuffle": True, "augment": PAPER}
+    whole = batches(pipeline(Painted(samples), **arguments), epochs=2)
+    hosts = [pipeline(Painted(samples), **arguments, shard=(index, count)) for index in range(count)]
+    assert {host.steps_per_epoch for host in hosts} == {-(-samples // 4)}
+    parts = [batches(host, epochs=2) for host in hosts]
+    together = [tuple(map(np.concatenate, zip(*step, strict=True))) for step in zip(*parts, strict=True)]
+    assert_same_batches(together, whole)
+    for step in zip(*parts, strict=True):
+        sizes = [len(images) for images, _ in step]
+        assert max(sizes) - min(sizes) <= 1
+    rows = [set(np.concatenate([host.indices(1, step) for step in range(host.steps_per_epoch)])) for host in hosts]
+    assert set.union(*rows) == set(range(samples))
+    assert sum(map(len, rows)) == samples  # disjoint
+
+
+# a sample is 3 * 40 * 48 bytes of image and 4 * 40 * 48 of depth
+@pytest.mark.parametrize("augment", [PAPER, CROPPED])
+@pytest.mark.parametrize(
+    ("cache", "cache_bytes", "expected"),
+    [("auto", 11 * 7 * 40 * 48, 11), ("auto", 11 * 7 * 40 * 48 - 1, 33), ("memory", 0, 11), ("none", 2**30, 33)],
+)
+def test_what_fits_is_read_once(augment, cache, cache_bytes, expected):
+    source = Painted()
+    line = pipeline(source, augment=augment, cache=cache, cache_bytes=cache_bytes, num_threads=1)
+    got = batches(line, epochs=3)
+    assert len(source.reads) == expected
+    assert_same_batches(got, batches(pipeline(augment=augment, cache="none"), epochs=3))
+
+
+@pytest.mark.parametrize("augment", [PAPER, CROPPED])
+def test_a_folder_keeps_samples_for_later_runs(augment, tmp_path):
+    expected = batches(pipeline(augment=augment, cache="none"), epochs=2)
+    reads = []
+    for _ in range(2):
+        source = Painted()
+        line = pipeline(source, augment=augment, cache=tmp_path / "cache", cache_bytes=0, num_threads=1)
+        assert_same_batches(batches(line, epochs=2), expected)
+        reads.append(len(source.reads))
+    assert reads == [11, 0]
+    kept = CachedOnDisk(Painted(), tmp_path / "cache")
+    assert kept[3].image.shape == (40, 48, 3)  # as the source gave it
+
+
+def test_folder_cache_is_read_once_where_it_fits_into_memory(tmp_path):
+    source = Painted()
+    line = pipeline(source, cache=str(tmp_path))
+    batches(line, epochs=1)
+    for file in tmp_path.rglob("*.sample"):
+        file.unlink()
+    batches(line, epochs=1)
+    assert len(source.reads) == 11
+
+
+def test_reading_a_sample_does_not_augment_it():
+    for augment in (None, PAPER, CROPPED):
+        line = pipeline(augment=augment, image_size=(20, 24), depth_size=(10, 12))
+        expected = Resized(Painted(), (20, 24), (10, 12))[4]
+        for part, wanted in zip(line.read(4), expected, strict=True):
+            np.testing.assert_array_equal(part, wanted)
+
+
+def test_batches_wait_on_a_device():
+    line = pipeline(shuffle=True, augment=PAPER)
+    assert_same_batches(batches(line, epochs=2, device="/CPU:0"), batches(line, epochs=2))
+    images, _ = next(iter(line.dataset(device="/CPU:0")))
+    assert images.device.endswith("CPU:0")
+
+
+def test_a_model_is_fitted_from_a_device():
+    import keras
+
+    model = keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(1, 1)])
+    model.compile(loss="mae")
+    line = pipeline(augment=PAPER)
+    model.fit(line.dataset(device="/CPU:0"), steps_per_epoch=3, epochs=2, shuffle=False, verbose=0)
+    history = model.fit(line.dataset(device="/CPU:0", epochs=1), steps_per_epoch=3, shuffle=False, verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+
+
+def test_tensorflow_takes_batches_over_without_a_copy():
+    line, seen = pipeline(num_threads=1), []
+    made = line.batch
+
+    def recorded(epoch, indices):
+        seen.append(made(epoch, indices))
+        return seen[-1]
+
+    line.batch = recorded
+    got = batches(line, epochs=1)
+    for taken, arrays in zip(got, seen, strict=True):
+        assert all(np.shares_memory(part, array) for part, array in zip(taken, arrays, strict=True))
 
 
 def test_reading_error_is_kept_as_it_was_raised():
@@ -124,55 +245,28 @@ def test_reading_error_is_kept_as_it_was_raised():
     assert str(line.error) == "Row 6: broken"
 
 
-def test_wrong_arguments():
-    with pytest.raises(ValueError, match="no samples"):
-        pipeline(Painted(0))
-    with pytest.raises(ValueError, match="batch_size=0"):
-        pipeline(batch_size=0)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"source": Painted(0)}, "no samples"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"num_threads": 0}, "num_threads=0"),
+        ({"shard": (2, 2)}, r"shard=\(2, 2\)"),
+        ({"shard": (-1, 2)}, r"shard=\(-1, 2\)"),
+        ({"shard": (0, 0)}, r"shard=\(0, 0\)"),
+        ({"shard": (0, 3)}, r"multiple of 3.*batch_size=4, shard=\(0, 3\)"),
+        ({"cache": __file__}, "cache='.*test_pipeline.py'"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        pipeline(**arguments)
 
 
-def slow_resize_depth(depth, size):
-    """Mean of the valid pixels of each block, for sizes that divide."""
-    blocks = depth.reshape(size[0], depth.shape[0] // size[0], size[1], depth.shape[1] // size[1])
-    valid = blocks > 0
-    return np.divide(blocks.sum((1, 3)), valid.sum((1, 3)), out=np.zeros(size), where=valid.any((1, 3)))
-
-
-def test_shrunk_depth_is_the_mean_of_valid_pixels(rng):
-    depth = rng.uniform(1, 9, (24, 36)).astype("float32")
-    depth[rng.random(depth.shape) < 0.5] = 0
-    depth[:4, :6] = 0
-    small = resize_depth(depth, (6, 6))
-    np.testing.assert_allclose(small, slow_resize_depth(depth, (6, 6)), rtol=1e-5)
-    assert small[0, 0] == 0
-
-
-def test_shrinking_never_leaves_the_measured_range(rng):
-    depth = np.where(rng.random((48, 64)) < 0.6, 0, rng.uniform(2, 3, (48, 64))).astype("float32")
-    for size in ((24, 32), (17, 23), (33, 40), (47, 63)):
-        valid = resize_depth(depth, size)
-        valid = valid[valid > 0]
-        assert 2 - 1e-5 < valid.min() <= valid.max() < 3 + 1e-5
-
-
-def test_enlarged_depth_takes_the_nearest(rng):
-    depth = rng.uniform(1, 9, (5, 6)).astype("float32")
-    np.testing.assert_array_equal(resize_depth(depth, (10, 12)), depth.repeat(2, 0).repeat(2, 1))
-
-
-def test_prediction_is_enlarged_as_the_network_would(rng):
-    from keras import ops
-
-    depth = rng.uniform(1, 9, (7, 9)).astype("float32")
-    expected = ops.image.resize(depth[None, ..., None], (14, 18), interpolation="bilinear")[0, ..., 0]
-    np.testing.assert_allclose(enlarge_prediction(depth, (14, 18)), expected, atol=1e-5)
-
-
-def test_image_resize_is_pillow_s(rng):
-    image = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    assert resize_image(image, (40, 60)) is image
-    expected = np.asarray(Image.fromarray(image).resize((30, 20), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(resize_image(image, (20, 30)), expected)
+@pytest.mark.parametrize("first_step", [-1, 3])
+def test_wrong_step(first_step):
+    with pytest.raises(ValueError, match=f"0 to 2. Received: first_step={first_step}"):
+        pipeline().dataset(first_step=first_step)
 
 
 class Maps:
