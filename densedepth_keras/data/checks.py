@@ -1,29 +1,18 @@
 """What is looked at before a run starts."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from densedepth_keras.data.sample import Sample, Source, evenly_spaced
+from densedepth_keras.data.checking.reading import Progress, listed, read_rows
+from densedepth_keras.data.checking.units import LEAST_VALID_SHARE, misread
+from densedepth_keras.data.sample import Sample, Source, check_row, evenly_spaced
 from densedepth_keras.depth import in_range
 
 SURVEY_SAMPLES = 1000
 """At most so many samples, evenly spaced, are read in full before training."""
 
-LEAST_VALID_SHARE = 0.1
-"""Below this share of depths inside the range a run does not start."""
-
-_UNIT_MISTAKES = {
-    0.001: "a thousand times too large",
-    0.01: "a hundred times too large",
-    0.1: "ten times too large",
-    10.0: "ten times too small",
-    100.0: "a hundred times too small",
-    1000.0: "a thousand times too small",
-}
 _UNIT_HINT = "--depth-unit mm for millimetres, cm for centimetres, m for metres."
 
 
@@ -56,27 +45,81 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
         max_depth: metres.
 
     Raises:
-        ValueError: a sample that cannot be read, or fewer than `LEAST_VALID_SHARE` of the depths inside the range,
-            which is almost always a wrong unit; the message proposes the right one.
+        ValueError: samples that cannot be read, all of them listed; or fewer than `LEAST_VALID_SHARE` of the depths
+            inside the range, which is almost always a wrong unit; the message proposes the right one.
     """
     indices = evenly_spaced(count, SURVEY_SAMPLES)
-    shape = read(0).depth.shape
-    total, seen, measured, medians, outside = np.zeros(shape), np.zeros(shape), 0, [], []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for start in range(0, len(indices), 64):  # bounded, so that memory does not grow with the source
-            part = indices[start : start + 64]
-            for index, (_, depth) in zip(part, threads.map(read, part), strict=True):
-                valid = in_range(depth, min_depth, max_depth)
-                total += np.where(valid, depth, 0)
-                seen += valid
-                if (depth > 0).any():
-                    measured += np.count_nonzero(depth)
-                    medians.append(float(np.median(depth[depth > 0])))
-                    outside += [] if valid.any() else [index]
-    _check_share(medians, int(seen.sum()), measured, min_depth, max_depth)
-    mean = np.where(seen > 0, total / np.maximum(seen, 1), total.sum() / seen.sum())
-    shares = measured / (seen.size * len(indices)), float(seen.sum() / measured)
+    total, seen, measured, medians, outside, bad = 0.0, 0, 0, [], [], {}
+    for index, depth, reason in read_rows(lambda index: read(index).depth, indices):
+        if reason is not None:
+            bad[index] = reason
+            continue
+        valid = in_range(depth, min_depth, max_depth)
+        total = total + np.where(valid, depth, 0).astype(np.float64)
+        seen = seen + valid.astype(np.int64)
+        if (depth > 0).any():
+            measured += np.count_nonzero(depth)
+            medians.append(float(np.median(depth[depth > 0])))
+            outside += [] if valid.any() else [index]
+    if bad:
+        raise ValueError(_refusal(bad, len(indices)))
+    _check_share(medians, int(np.sum(seen)), measured, min_depth, max_depth)
+    mean = np.where(seen > 0, total / np.maximum(seen, 1), np.sum(total) / np.sum(seen))
+    shares = measured / (np.size(seen) * len(indices)), float(np.sum(seen) / measured)
     return Survey(mean.astype(np.float32), *shares, len(indices), tuple(outside))
+
+
+def bad_rows(source: Source, workers: int | None = None) -> dict[int, str]:
+    """Rows that cannot be read as far as can be told without decoding them, and why: a tenth of a millisecond each.
+
+    Args:
+        source: any source; one without `check_row` has no bad row here.
+        workers: threads; None takes as many as there are cores.
+    """
+    checked = read_rows(lambda index: check_row(source, index), range(len(source)), workers)
+    return {index: reason for index, _, reason in checked if reason is not None}
+
+
+def readable_rows(
+    source: Source, announce: Callable[[str], None] = lambda line: None, workers: int | None = None
+) -> tuple[list[int], dict[int, str]]:
+    """Reads every row in full.
+
+    Args:
+        source: any source.
+        announce: gets a line every ten seconds, with the time to go.
+        workers: threads; None takes as many as there are cores.
+
+    Returns:
+        The rows that can be read, in order, and the others with the reason.
+
+    Raises:
+        ValueError: not one row can be read.
+    """
+
+    def read(index):
+        source[index]  # not returned: nobody needs it any more
+
+    progress, good, bad = Progress(announce, repr(source), len(source)), [], {}
+    for index, _, reason in read_rows(read, range(len(source)), workers):
+        progress.step()
+        if reason is None:
+            good.append(index)
+        else:
+            bad[index] = reason
+    if not good:
+        raise ValueError(f"Not one of {len(bad):,} rows of {source!r} can be read:\n{bad_rows_text(bad)}")
+    return good, bad
+
+
+def bad_rows_text(bad: dict[int, str]) -> str:
+    """The reasons of the first 20 bad rows, one per line, and how many more there are."""
+    return listed(list(bad.values()))
+
+
+def _refusal(bad, read):
+    rows = "1 row cannot be read" if len(bad) == 1 else f"{len(bad):,} of {read:,} rows cannot be read"
+    return f"{rows}; use --skip-bad-rows to go on without them.\n{bad_rows_text(bad)}"
 
 
 def check_unit(source: Source, min_depth: float, max_depth: float, samples: int = 8) -> None:
@@ -103,8 +146,7 @@ def _out_of_range(medians, share, min_depth, max_depth):
     median = float(np.median(medians))
     inside = f"Only {share:.1%} of the depths lie" if share else "No depth lies"
     message = f"{inside} inside {min_depth:g}..{max_depth:g} m; the median is {median:.4g} m."
-    usual = max_depth / 4
-    scale, guess = min(_UNIT_MISTAKES.items(), key=lambda item: abs(np.log(median * item[0] / usual)))
-    if min_depth <= median * scale <= max_depth:
-        return f"{message} The unit looks {guess}: {_UNIT_HINT}"
+    guess = misread(median, min_depth, max_depth)
+    if guess:
+        return f"{message} The unit looks {guess.size}: {_UNIT_HINT}"
     return f"{message} Check --depth-unit, --min-depth and --max-depth."
