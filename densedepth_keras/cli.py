@@ -1,4 +1,4 @@
-"""The command line: `densedepth train|evaluate|import`, the first two also behind train.py and evaluate.py."""
+"""The command line: `densedepth train|evaluate|import|data`, the first two also behind train.py and evaluate.py."""
 
 import argparse
 import dataclasses
@@ -12,8 +12,17 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from densedepth_keras import data_commands
 from densedepth_keras.atomic import check_writable, written_beside
-from densedepth_keras.config import EvaluationConfig, ImportConfig, TrainConfig, add_flags
+from densedepth_keras.config import (
+    CheckConfig,
+    EvaluationConfig,
+    FillConfig,
+    ImportConfig,
+    ShowConfig,
+    TrainConfig,
+    add_flags,
+)
 
 EPILOGS = {
     "train": """\
@@ -41,14 +50,20 @@ example:
 }
 
 
-CONFIGS = (TrainConfig, EvaluationConfig, ImportConfig)
+COMMANDS = {
+    "train": (TrainConfig, "Train a depth network and leave a run folder behind."),
+    "evaluate": (EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
+    "import": (ImportConfig, "Turn the weights that DenseDepth published into a model of this package."),
+}
+
+CONFIGS = (TrainConfig, EvaluationConfig, ImportConfig, CheckConfig, ShowConfig, FillConfig)
 
 OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "MemoryError")
 """What TensorFlow, PyTorch, JAX and Python raise; matched by name, since importing them all is no option."""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> int:
-    """Runs a command; returns the exit status: 0, 2 for bad input, 130 for Ctrl-C.
+    """Runs a command; returns the exit status: 0, 1 where a check found errors, 2 for bad input, 130 for Ctrl-C.
 
     Args:
         arguments: what stands behind the program's name; `sys.argv[1:]` by default. The first one is the command.
@@ -60,7 +75,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     warnings.formatwarning = lambda message, *_, **__: f"{prog}: warning: {message}\n"  # one line, no source
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter hides our one line
     try:
+        if command == "data":
+            return data_commands.run(values.pop("data_command"), values, _say)
         {"train": _train, "evaluate": _evaluate, "import": _import}[command](values, prog)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, TypeError, OSError, ImportError) as error:
         if show_traceback:
             raise
@@ -104,24 +124,34 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(prog):
     parser = _Parser(prog=prog, description="Monocular depth estimation with Keras 3.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,import}")
-    for command, config_class, text in (
-        ("train", TrainConfig, "Train a depth network and leave a run folder behind."),
-        ("evaluate", EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
-        ("import", ImportConfig, "Turn the weights that DenseDepth published into a model of this package."),
-    ):
-        sub = commands.add_parser(
-            command,
-            prog=f"{prog} {command}" if prog == "densedepth" else prog,
-            help=text,
-            description=text,
-            epilog=EPILOGS[command],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        add_flags(sub, config_class)
-        sub.add_argument("--traceback", action="store_true", help="show where an error was raised")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,import,data}")
+    for command, (config_class, text) in COMMANDS.items():
+        own_prog = f"{prog} {command}" if prog == "densedepth" else prog
+        _add_command(commands, command, config_class, own_prog, text, EPILOGS[command])
+    data = commands.add_parser(
+        "data",
+        help="Look at data sets before training: check, show, fill, list.",
+        description="Data sets: looked at before training, shown, holes filled.",
+    )
+    data_parsers = data.add_subparsers(dest="data_command", required=True, metavar="{check,show,fill,list}")
+    for command, (config_class, text, epilog) in data_commands.COMMANDS.items():
+        _add_command(data_parsers, command, config_class, f"{prog} data {command}", text, epilog)
     return parser
+
+
+def _add_command(commands, command, config_class, prog, text, epilog):
+    sub = commands.add_parser(
+        command,
+        prog=prog,
+        help=text,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if config_class is not None:
+        add_flags(sub, config_class)
+    sub.add_argument("--traceback", action="store_true", help="show where an error was raised")
 
 
 def _train(values, prog):

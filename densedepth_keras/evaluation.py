@@ -15,12 +15,13 @@ from densedepth_keras.data import load_dataset
 from densedepth_keras.data.checks import check_unit
 from densedepth_keras.data.resize import enlarge_prediction
 from densedepth_keras.data.sample import Sample, Source, evenly_spaced
-from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH
+from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, OwnCrop
 from densedepth_keras.names import check_name
 from densedepth_keras.prediction import check_checkpoint, depth_range, iterate_depth, load_model
-from densedepth_keras.protocols import PROTOCOLS
+from densedepth_keras.protocols import PROTOCOLS, Protocol
 from densedepth_keras.report import REPORT_FILE, REPORT_FILES, Report, format_report, row, summary, write_report
 from densedepth_keras.run_folder import newest_run, read_mean_depth, read_run
+from densedepth_keras.sidecar import read_sidecar
 
 GALLERY = 6
 """Images shown in gallery.png, evenly spaced over the split."""
@@ -29,7 +30,7 @@ GALLERY = 6
 def evaluate(
     model: keras.Model,
     source: Source,
-    protocol: str = "full",
+    protocol: str | Protocol = "full",
     *,
     flip_average: bool = False,
     batch_size: int = 8,
@@ -45,7 +46,7 @@ def evaluate(
     Args:
         model: what `load_model` or `build_model` returns.
         source: of `Sample`s.
-        protocol: a key of `PROTOCOLS`.
+        protocol: a key of `PROTOCOLS`, or a `Protocol` of your own.
         flip_average: average with the mirrored image's prediction.
         batch_size: images per step.
         mean_depth: `(h, w)`, metres: judged the same way, as the baseline to beat.
@@ -58,8 +59,7 @@ def evaluate(
         ValueError: unknown protocol, frames of a size it is not defined on, no valid pixel in the whole source,
             depths outside the model's range (a wrong unit), predictions that are no numbers.
     """
-    check_name(protocol, PROTOCOLS, "protocol", "protocol")
-    chosen, (near, far) = PROTOCOLS[protocol], _finite_range(model)
+    chosen, (near, far) = _protocol(protocol), _finite_range(model)
     check_unit(source, near, far)
     shown = set(evenly_spaced(len(source), GALLERY))
     rows, baseline_rows, gallery = [], [], []
@@ -75,7 +75,7 @@ def evaluate(
             gallery.append((sample.image, sample.depth, depth, f"image {index}, {title}"))
         on_image(index + 1)
     if not rows:
-        raise ValueError(f"Not one of {len(source)} images has a pixel that counts. Received: protocol={protocol!r}")
+        raise ValueError(f"Not one of {len(source)} images has a pixel that counts. Received: protocol={chosen.name!r}")
     conditions = {
         "name": chosen.name,
         "crop": None if chosen.crop is None else list(chosen.crop[:4]),
@@ -90,6 +90,13 @@ def evaluate(
     }
     baseline = summary(baseline_rows) if baseline_rows else None
     return Report(conditions, len(rows), summary(rows), baseline, rows, gallery)
+
+
+def _protocol(protocol):
+    if isinstance(protocol, Protocol):
+        return protocol
+    check_name(protocol, PROTOCOLS, "protocol", "protocol")
+    return PROTOCOLS[protocol]
 
 
 def _judged(index, true, pred, valid):
@@ -119,16 +126,18 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
     check_checkpoint(checkpoint)
     folder, run = read_run(checkpoint)
     data = _data_of(config, run)
-    protocol = config.protocol or _default_protocol(data["name"])
+    protocol = _protocol(config.protocol or _default_protocol(data))
     conditions = {
         "dataset": data["name"],
         "data_dir": data["data_dir"],
         "depth_unit": data["depth_unit"],
+        "depth_scale": data["depth_scale"],
+        "camera": data["camera"],
         "split": config.split,
         "limit": config.limit,
         "checkpoint": str(checkpoint.resolve()),
     }
-    output = _output_folder(config, checkpoint, protocol, conditions)
+    output = _output_folder(config, checkpoint, protocol.name, conditions)
     model, source = load_model(checkpoint), load_dataset(**data)
     announce(f"{checkpoint}: {len(source)} images of {data['name']}, {config.split} split")
     # In a log file every update is a line of its own.
@@ -160,20 +169,30 @@ def _data_of(config, run):
             "Received: dataset=None"
         )
     own = run if run is not None and config.dataset in (None, run.dataset) else None
-    name = config.dataset or run.dataset
+    data_dir = os.path.abspath(config.data_dir) if config.data_dir else own and own.data_dir
+    unit, scale = config.depth_unit, config.depth_scale
+    if own and unit is None and scale is None:
+        unit, scale = own.depth_unit, own.depth_scale
     return {
-        "name": name,
+        "name": config.dataset or run.dataset,
         "split": config.split,
-        "data_dir": os.path.abspath(config.data_dir) if config.data_dir else own and own.data_dir,
-        "depth_unit": config.depth_unit or (own and own.depth_unit),
+        "data_dir": data_dir,
+        "depth_unit": unit,
+        "depth_scale": scale,
         "partition": own.split if own else "official",
         "raw_depth": own.raw_depth if own else False,
+        "split_dir": os.path.abspath(config.split_dir) if config.split_dir else own and own.split_dir,
+        "camera": config.camera or (own and own.camera),
         "limit": config.limit,
     }
 
 
-def _default_protocol(dataset):
-    return "eigen" if dataset.startswith("nyu") else "full"
+def _default_protocol(data):
+    name, data_dir = data["name"], data["data_dir"]
+    crop = read_sidecar(data_dir).crop if name == "folder" and data_dir else None
+    if crop is not None:
+        return Protocol("dataset", OwnCrop(*crop), 0.0, False, "dataset.json of the data")
+    return "eigen" if name.startswith("nyu") else {"kitti": "garg"}.get(name, "full")
 
 
 def _output_folder(config, checkpoint, protocol, conditions):

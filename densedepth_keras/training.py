@@ -12,10 +12,6 @@ import keras
 import numpy as np
 
 from densedepth_keras.config import CONFIG_FILE, HISTORY_FILE, MEAN_FILE, MODEL_FILE, TrainConfig, write_json
-from densedepth_keras.data import load_dataset
-from densedepth_keras.data.augment import augment_as_paper
-from densedepth_keras.data.checks import Survey, survey
-from densedepth_keras.data.pipeline import Pipeline
 from densedepth_keras.data.sample import evenly_spaced
 from densedepth_keras.losses import LOSSES
 from densedepth_keras.metrics import streaming
@@ -24,6 +20,7 @@ from densedepth_keras.models.build import check_model, output_size
 from densedepth_keras.models.encoders import calibrate_batch_norm, check_weights
 from densedepth_keras.plots import plot_loss_curves, plot_samples
 from densedepth_keras.run_folder import BestModel, created, new_path, provenance
+from densedepth_keras.training_data import TrainingData, open_training_data
 
 CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**20
 """Training images, and their pixels at most, that set the batch statistics of an encoder without pretrained weights."""
@@ -103,26 +100,13 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     check_weights(_weights(config))
     folder = new_path(config)
     keras.utils.set_random_seed(config.seed)
-    train_source, validation_source = (_source(config, split) for split in ("train", "validation"))
     depth_size = output_size(config.image_size, config.architecture, config.full_resolution)
-    training, validation = (
-        Pipeline(
-            source,
-            image_size=config.image_size,
-            depth_size=depth_size,
-            batch_size=config.batch_size,
-            shuffle=is_training,
-            augment=augment_as_paper if is_training and config.augment else None,
-            seed=config.seed,
-        )
-        for source, is_training in ((train_source, True), (validation_source, False))
-    )
-    facts, _ = (_checked(pipeline, config, announce) for pipeline in (training, validation))
-    model, encoder_start = _build(config, training, announce)
-    announce(_headline(config, model, train_source, validation_source, facts))
+    data = open_training_data(config, depth_size, announce)
+    model, encoder_start = _build(config, data.training, announce)
+    announce(_headline(config, model, data))
     loss = _loss(config)
     model.compile(
-        optimizer=_optimizer(config, training.steps_per_epoch),
+        optimizer=_optimizer(config, data.training.steps_per_epoch),
         loss=loss,
         metrics=[
             *(metric(config.min_depth, config.max_depth) for metric in LOGGED),
@@ -132,42 +116,25 @@ def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: No
     with created(folder):
         facts_of_run = {"encoder_start": encoder_start, "parameters": model.count_params(), **provenance()}
         write_json(folder / CONFIG_FILE, {**config.to_json(), **facts_of_run})
-        np.save(folder / MEAN_FILE, facts.mean_depth)
-        return _fit(model, training, validation, config, folder, facts, announce)
+        np.save(folder / MEAN_FILE, data.facts.mean_depth)
+        return _fit(model, data, config, folder, announce)
 
 
-def _checked(pipeline, config, announce) -> Survey:
-    """Looks at a split before it is used; a bad row or a wrong unit is a ValueError that names the split."""
-    source = pipeline.source
-    if hasattr(source, "check"):
-        source.check()
-    try:
-        facts = survey(pipeline.read, len(source), config.min_depth, config.max_depth)
-    except ValueError as error:
-        raise ValueError(f"{source!r}: {error}") from error
-    if facts.outside:
-        announce(
-            f"WARNING: {len(facts.outside)} depth maps of {source!r} have not one depth within "
-            f"{config.min_depth:g}..{config.max_depth:g} m, first number {facts.outside[0]}: is their unit another?"
-        )
-    return facts
-
-
-def _fit(model, training, validation, config, folder, facts, announce) -> Run:
+def _fit(model, data, config, folder, announce) -> Run:
     best = BestModel(folder / MODEL_FILE)
     started = time.perf_counter()
     try:
         history = model.fit(
-            training.dataset(),
-            steps_per_epoch=training.steps_per_epoch,
+            data.training.dataset(),
+            steps_per_epoch=data.training.steps_per_epoch,
             epochs=config.epochs,
-            validation_data=validation.dataset(epochs=1),
+            validation_data=data.validation.dataset(epochs=1),
             callbacks=[best, keras.callbacks.CSVLogger(folder / HISTORY_FILE), keras.callbacks.TerminateOnNaN()],
             shuffle=False,  # the pipeline has shuffled
             verbose=1 if os.isatty(1) else 2,
         ).history
     except Exception:
-        for pipeline in (training, validation):
+        for pipeline in (data.training, data.validation):
             if pipeline.error is not None:
                 raise pipeline.error from None
         raise
@@ -182,25 +149,25 @@ def _fit(model, training, validation, config, folder, facts, announce) -> Run:
             f"\nWARNING: training diverged in epoch {len(history['loss'])}: the loss was no number any more. "
             f"The model of epoch {best.best_epoch} is kept. Try a lower --learning-rate."
         )
-    _draw(model, folder, history, validation, config, facts)
+    _draw(model, folder, history, data, config)
     return Run(folder, best.best_epoch, best.best, seconds)
 
 
-def _draw(model, folder, history, validation, config, facts):
+def _draw(model, folder, history, data, config):
     if len(history["loss"]) == len(history["val_loss"]):
-        plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(validation, config, facts))
+        plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(data, config))
     model.load_weights(folder / MODEL_FILE)
-    images, depths = validation.batch(0, evenly_spaced(len(validation.source), SAMPLES))
+    images, depths = data.validation.batch(0, evenly_spaced(len(data.validation.source), SAMPLES))
     predictions = np.clip(inference_model(model).predict_on_batch(images), config.min_depth, config.max_depth)
     plot_samples(folder / "samples.png", images, depths[..., 0], predictions[..., 0], max_depth=config.max_depth)
 
 
-def _baseline_rmse(validation: Pipeline, config, facts: Survey) -> float:
+def _baseline_rmse(data: TrainingData, config) -> float:
     """RMSE of answering the mean training depth, counted as val_rmse is: pooled, at network resolution."""
-    metric = streaming.RMSE(config.min_depth, config.max_depth)
+    metric, validation = streaming.RMSE(config.min_depth, config.max_depth), data.validation
     for indices in np.array_split(validation.order(0), validation.steps_per_epoch):
         _, depth = validation.batch(0, indices)
-        metric.update_state(depth, np.broadcast_to(facts.mean_depth[..., None], depth.shape))
+        metric.update_state(depth, np.broadcast_to(data.facts.mean_depth[..., None], depth.shape))
     return float(metric.result())
 
 
@@ -278,23 +245,11 @@ def _learning_rate(config, steps_per_epoch):
     return keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.01)
 
 
-def _source(config, split):
-    return load_dataset(
-        config.dataset,
-        split,
-        data_dir=config.data_dir,
-        depth_unit=config.depth_unit,
-        partition=config.split,
-        raw_depth=config.raw_depth,
-        limit=config.limit,
-    )
-
-
-def _headline(config, model, train_source, validation_source, facts):
-    height, width = config.image_size
+def _headline(config, model, data):
+    facts, (height, width) = data.facts, config.image_size
     parts = (
-        f"{config.dataset}: {len(train_source)} training and {len(validation_source)} validation images at "
-        f"{width}x{height}",
+        f"{config.dataset}: {len(data.training.source)} training and {len(data.validation.source)} "
+        f"validation images at {width}x{height}",
         f"{facts.samples} read: {facts.measured_share:.0%} of the pixels measured, {facts.valid_share:.0%} of those "
         f"within {config.min_depth:g}..{config.max_depth:g} m",
         f"{_network(config)}, {model.count_params() / 1e6:.1f} M parameters",

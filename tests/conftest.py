@@ -18,7 +18,7 @@ MODELS = Path(__file__).resolve().parent / "models"
 def pytest_xdist_auto_num_workers(config):
     """Two processes for the models' tests alone, most of whose time one core spends building graphs; else none.
 
-    `--dist worksteal` (setup.cfg) hands out long runs of tests in their order, so a costly fixture is made once or twice.
+    `--dist worksteal` (setup.cfg) hands out long runs of tests in order: a costly fixture is made once or twice.
     """
     chosen = [Path(argument.split("::")[0]).resolve() for argument in config.args]
     return 2 if chosen == [MODELS] else 0

@@ -11,15 +11,16 @@ PACKAGE = "densedepth_keras"
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS: dict[str, float] = {
     **dict.fromkeys(("depth", "atomic", "names"), 0.0),  # vocabulary, from the ground up
-    "protocols": 0.1,
+    **dict.fromkeys(("protocols", "sidecar"), 0.1),
     "config": 0.2,
     **dict.fromkeys(("models", "losses", "metrics", "data", "plots", "run_folder"), 1),
-    **dict.fromkeys(("training", "prediction", "report"), 2),
-    "evaluation": 3,
+    "training_data": 1.5,
+    **dict.fromkeys(("training", "prediction", "report", "inspection"), 2),
+    **dict.fromkeys(("evaluation", "data_commands"), 3),
     "cli": 4,
 }
 TENSORFLOW_IN = {"data/pipeline.py", "data/catalog.py", "export.py"}
-OPTIONAL = {"cv2", "av", "keras_tuner", "gradio", "onnx", "trimesh", "tensorflow_datasets", "jax", "torch"}
+OPTIONAL = {"cv2", "av", "keras_tuner", "gradio", "onnx", "trimesh", "tensorflow_datasets", "jax", "torch", "OpenEXR"}
 FORBIDDEN_NAMES = {"utils", "misc", "common", "helpers"}
 
 

@@ -7,7 +7,18 @@ import json
 
 import pytest
 
-from densedepth_keras.config import DEFAULTS, EvaluationConfig, TrainConfig, add_flags, write_json
+from densedepth_keras.config import (
+    DEFAULTS,
+    CheckConfig,
+    EvaluationConfig,
+    FillConfig,
+    ImportConfig,
+    ShowConfig,
+    TrainConfig,
+    add_flags,
+    write_json,
+)
+from densedepth_keras.data import DATASETS
 from densedepth_keras.losses import LOSSES
 from densedepth_keras.models import DECODERS, MODELS, build_model
 from densedepth_keras.models.decoder import UPSAMPLINGS
@@ -19,9 +30,14 @@ def parsed(config_class, *arguments):
     return config_class(**vars(parser.parse_args(arguments)))
 
 
-def test_no_flag_is_the_default_config():
-    assert parsed(TrainConfig) == TrainConfig()
-    assert parsed(EvaluationConfig) == EvaluationConfig()
+@pytest.mark.parametrize("config_class", [TrainConfig, EvaluationConfig, CheckConfig, ShowConfig])
+def test_no_flag_is_the_default_config(config_class):
+    assert parsed(config_class) == config_class()
+
+
+def test_positional_arguments():
+    assert parsed(FillConfig, "from", "to", "--workers", "3") == FillConfig(source="from", destination="to", workers=3)
+    assert parsed(ImportConfig, "a.h5", "--output", "b.keras") == ImportConfig(file="a.h5", output="b.keras")
 
 
 def test_flags_become_fields():
@@ -34,7 +50,7 @@ def test_flags_become_fields():
         depth_unit="mm",
         encoder="mobilenet_v2",
         freeze_encoder=True,
-        augment=True,
+        augment="paper",
         image_size=(224, 288),
         epochs=7,
         learning_rate=3e-4,
@@ -49,6 +65,34 @@ def test_json_round_trip(tmp_path):
     write_json(tmp_path / "c.json", {**config.to_json(), "versions": {}})
     assert TrainConfig.from_json(json.loads((tmp_path / "c.json").read_text())) == config
     assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "augment"), [("", None), ("--augment", "paper"), ("--augment strong,crop=1.2", "strong,crop=1.2")]
+)
+def test_augment_has_a_value_of_its_own(flags, augment):
+    assert parsed(TrainConfig, *flags.split()).augment == augment
+
+
+@pytest.mark.parametrize(("before", "now"), [(True, "paper"), (False, None), (None, None), ("strong", "strong")])
+def test_config_of_an_older_run_says_whether_it_augmented(before, now):
+    assert TrainConfig.from_json({"dataset": "rooms", "augment": before}).augment == now
+
+
+@pytest.mark.parametrize("dataset", DEFAULTS)
+def test_range_is_the_data_set_s(dataset):
+    config = TrainConfig(dataset=dataset, data_dir="somewhere").resolved()
+    assert (config.min_depth, config.max_depth) == ((0.8, 80.0) if dataset == "kitti" else (0.1, 10.0))
+    assert TrainConfig(dataset=dataset, max_depth=5.0).resolved().max_depth == 5.0
+
+
+def test_side_car_says_the_range(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"max_depth": 25, "depth_unit": "mm"}')
+    config = TrainConfig(dataset="folder", data_dir=str(tmp_path)).resolved()
+    assert (config.min_depth, config.max_depth) == (0.1, 25)
+    assert TrainConfig(dataset="folder", data_dir=str(tmp_path), max_depth=4.0).resolved().max_depth == 4.0
+    with pytest.raises(ValueError, match=r"min_depth=30.0, max_depth=25"):
+        TrainConfig(dataset="folder", data_dir=str(tmp_path), min_depth=30.0).resolved()
 
 
 @pytest.mark.parametrize("dataset", DEFAULTS)
@@ -72,6 +116,7 @@ def test_choices_are_the_tables_keys():
     assert choices["architecture"] == tuple(MODELS)
     assert choices["decoder"] == tuple(DECODERS)
     assert choices["loss"] == tuple(LOSSES)
+    assert choices["dataset"] == tuple(DEFAULTS) == tuple(DATASETS)
     assert choices["upsampling"] == UPSAMPLINGS
 
 
@@ -99,6 +144,9 @@ def test_every_choice_of_build_model_is_a_flag():
         ({"name": "a/b"}, "name='a/b'"),
         ({"name": ".."}, r"name='\.\.'"),
         ({"limit": 0}, "limit=0"),
+        ({"max_depth": -1.0}, "max_depth=-1.0"),
+        ({"depth_unit": "mm", "depth_scale": 1000.0}, "depth_unit='mm', depth_scale=1000.0"),
+        ({"camera": "middle"}, "camera='middle'"),
     ],
 )
 def test_values_out_of_bounds(arguments, message):

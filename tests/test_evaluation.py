@@ -277,7 +277,7 @@ def test_spoilt_run_folders(run, kind, message, capsys):
     ("more", "message"),
     [
         (["--depth-unit", "m"], "a thousand times too large: --depth-unit mm"),
-        (["--protocol", "eigen"], "Protocol 'eigen' is defined on 640x480 frames"),
+        (["--protocol", "eigen"], "defined on 640x480 frames"),
         (["--data-dir", "/nowhere"], "not a folder"),
         (["--batch-size", "0"], "batch_size=0"),
         (["--dataset", "nyu-labeled"], "`data_dir` must say where"),

@@ -1,0 +1,76 @@
+"""Dataclass fields as command-line flags, and the checks that configs share."""
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from densedepth_keras.depth import MIN_IMAGE_SIDE
+from densedepth_keras.names import check_name
+
+
+def flag(help_text: str, default=None, **arguments):
+    """A dataclass field that is also a command-line flag; `arguments` go to `add_argument`.
+
+    `shown` says what the help gives as the default where it is not the field's; `positional` makes it no flag.
+    """
+    return field(default=default, metadata={"help": help_text, **arguments})
+
+
+def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
+    """Adds one `--flag` for every field of the dataclass."""
+    for item in dataclasses.fields(config_class):
+        options = dict(item.metadata)
+        text, shown = options.pop("help"), options.pop("shown", None)
+        choices = options.pop("choices", None)
+        if choices:  # checked by the config, whose errors name the nearest
+            options["metavar"] = f"{{{','.join(choices)}}}"
+        if shown is None and item.default is not None and item.default is not False:
+            shown = item.default
+        text += f" (default: {shown})" if shown is not None else ""
+        if item.type is bool:
+            options["action"] = "store_true"
+        if options.pop("positional", False):
+            parser.add_argument(item.name, help=text, **options)
+            continue
+        parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=item.default, **options)
+
+
+def check(name: str, value, is_good, expected: str) -> None:
+    """Raises a ValueError unless `value` is None or good."""
+    if value is not None and not is_good(value):
+        raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
+
+
+def check_at_least_one(config, *names: str) -> None:
+    """Raises a ValueError unless the fields are None or 1 and more."""
+    for name in names:
+        check(name, getattr(config, name), lambda value: value >= 1, "at least 1")
+
+
+def check_choices(config) -> None:
+    """Raises a ValueError that suggests the nearest where a field with choices has another value."""
+    for item in dataclasses.fields(config):
+        value, choices = getattr(config, item.name), item.metadata.get("choices")
+        if choices and value is not None:
+            check_name(value, choices, item.name.replace("_", " "), item.name)
+
+
+def settle_image_size(config) -> None:
+    """Makes `image_size` a tuple; raises a ValueError where a side is below 32 pixels."""
+    if config.image_size is not None:
+        object.__setattr__(config, "image_size", tuple(config.image_size))
+        check("image_size", config.image_size, lambda size: min(size) >= MIN_IMAGE_SIDE, "32 or more a side")
+
+
+def default_text(defaults: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """What the help says of a default that depends on the data set."""
+    usual, rooms = (_shown(defaults[dataset][name]) for dataset in ("folder", "rooms"))
+    return usual if usual == rooms else f"{usual}; rooms: {rooms}"
+
+
+def _shown(value):
+    if value is None:
+        return "the encoder's own"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
