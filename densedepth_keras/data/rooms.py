@@ -16,12 +16,13 @@ MIN_SIDE = 32  # pixels; below it doors and chairs are a few pixels and the mean
 class Rooms:
     """Rendered indoor rooms, a data set that needs no download and no file.
 
-    Each sample is a room 2.4 to 9.3 m long with furniture of real sizes, textures that are metric, several lights and a
-    camera like that of NYU Depth V2: horizontal field 55 to 62 degrees, 1.0 to 1.8 m above the floor. Depth is along
-    the optical axis, exact, between 0.5 and 10 m. A sample is a pure function of (seed, split, index, image_size,
-    holes): the scene does not change with `image_size` or `num_samples`, the splits never share one, and any thread
-    may read any index. Pictures are drawn at each access, nothing is kept. Images of other shapes than 4:3 show a
-    central crop of the 4:3 view.
+    Each sample is a room 2.4 to 9.3 m long, of nine kinds from bedroom to store, nearly empty to crowded, by day, by
+    night or under tubes, with furniture of real sizes, textures that are metric and a camera like that of NYU Depth V2:
+    horizontal field 57 to 60 degrees, 1.35 to 1.65 m above the floor. Depth is along the optical axis, exact, between
+    0.5 and 10 m. A sample is a pure function of (seed, split, index, image_size, holes): the scene does not change with
+    `image_size` or `num_samples`, the splits never share one, and any thread may read any index. Pictures are drawn at
+    each access, nothing is kept but the textures, 20 MB. Images of other shapes than 4:3 show a central crop of the 4:3
+    view.
 
     Args:
         split: `"train"`, `"validation"` or `"test"`; 1200, 96 and 192 samples unless `num_samples` says otherwise.

@@ -1,41 +1,37 @@
 """What belongs to the room itself: walls, floor and ceiling, doors, windows, radiators, pictures."""
 
 from densedepth_keras.data.rendering.furniture import Item
-from densedepth_keras.data.rendering.materials import GREYS, PALES, SKIES, WOODS, make_material, make_tint
+from densedepth_keras.data.rendering.materials import PALES, SKIES, make_material, make_tint
 from densedepth_keras.data.rendering.scene import Material
 
-WALLS = ("plaster", "plaster", "plaster", "plain", "stripes", "damask", "panels", "bricks", "small_tiles")
-FLOORS = (
-    ("boards", WOODS),
-    ("boards", WOODS),
-    ("narrow_boards", WOODS),
-    ("parquet", WOODS),
-    ("tiles", PALES),
-    ("small_tiles", PALES),
-    ("large_tiles", GREYS[:2]),
-    ("checker", PALES),
-    ("carpet", None),
-    ("carpet", PALES),
-    ("plain", GREYS[:3]),
-)
+CEILINGS = ("plain", "plaster", "plaster", "large_tiles")
+CONTRASTS = {
+    "plain": 0.1,
+    "stripes": 0.12,
+    "damask": 0.15,
+    "plaster": 0.25,
+    "concrete": 0.25,
+    "bricks": 0.6,
+    "dots": 0.2,
+}
 
 
-def draw_surfaces(look):
+def draw_surfaces(look, kind):
     """Materials of walls, floor, ceiling and skirting board."""
     rng = look.rng
     colour = rng.choice(PALES) if rng.random() < 0.65 else make_tint(rng, 0.25, 0.7, 0.45)
-    texture = rng.choice(WALLS)
-    contrast = {"plaster": 0.25, "plain": 0.1, "stripes": 0.12, "damask": 0.15, "bricks": 0.6}.get(texture, 0.3)
-    colour = tuple(0.6 * c for c in colour) if texture == "bricks" else colour
-    wall = make_material(texture, colour, contrast, period=rng.uniform(1.8, 3.0) if texture != "bricks" else 2.4)
+    texture = rng.choice(kind.walls)
+    colour = tuple(0.6 * c for c in colour) if texture in ("bricks", "concrete") else colour
+    period = 2.4 if texture in ("bricks", "metro") else rng.uniform(1.8, 3.0)
+    wall = make_material(texture, colour, CONTRASTS.get(texture, 0.3), period=period)
     plain = make_material("plaster", colour if rng.random() < 0.5 else rng.choice(PALES), 0.2)
     walls = [wall] * 4
     if rng.random() < 0.4:  # one wall, or a pair, in another colour
         walls = [wall if rng.random() < 0.4 else plain for _ in range(4)]
-    name, colours = rng.choice(FLOORS)
+    name, colours = rng.choice(kind.floors)
     colour = rng.choice(colours) if colours else make_tint(rng, 0.15, 0.5)
     floor = make_material(name, colour, 0.7 if name == "checker" else 0.45, period=2.4 * rng.uniform(0.85, 1.2))
-    ceiling = make_material(rng.choice(("plain", "plaster", "plaster", "large_tiles")), (0.82, 0.82, 0.8), 0.12)
+    ceiling = make_material(rng.choice(CEILINGS), (0.82, 0.82, 0.8), 0.12)
     skirting = rng.choice((look.white, look.wood, floor))
     return (*walls, floor, ceiling, skirting)
 
@@ -50,7 +46,7 @@ def make_door(look):
 
 def make_window(look):
     """A window with its sill, half of them between curtains."""
-    width, height, day = look.uniform(0.8, 2.0), look.uniform(1.0, 1.4), look.uniform(0.5, 3.5)
+    width, height, day = look.uniform(0.8, 2.0), look.uniform(1.0, 1.4), 1.2 * look.uniform(*look.mood.windows)
     panes = max(1, round(width / 1.1))
     glass = Material("window", (0.25, 0.25, 0.25), look.rng.choice(SKIES), fit=(panes, 1), glow=day)
     boxes = [

@@ -1,8 +1,8 @@
-"""Furniture of real sizes, in metres, and which of it stands in which kind of room."""
+"""Furniture of real sizes, in metres."""
 
 from typing import NamedTuple
 
-from densedepth_keras.data.rendering.materials import GREYS, make_material, make_tint
+from densedepth_keras.data.rendering.materials import make_tint
 from densedepth_keras.data.rendering.scene import Material
 
 
@@ -24,18 +24,21 @@ def _legs(width, depth, height, thick, material):
     return [(a, b, 0, thick, thick, height, material) for a in (-x, x) for b in (-y, y)]
 
 
-def _table(look, width=None, height=None):
+def make_table(look, width=None, height=None):
+    """A table on four legs."""
     width, depth = width or look.uniform(0.8, 1.7), look.uniform(0.6, 0.9)
     height, wood = height or look.uniform(0.72, 0.78), look.body()
     boxes = [(0, 0, height - 0.04, width, depth, 0.04, wood), *_legs(width, depth, height - 0.04, 0.06, wood)]
     return Item((width, depth, height), boxes, (), height)
 
 
-def _low_table(look):
-    return _table(look, look.uniform(0.6, 1.1), look.uniform(0.38, 0.48))
+def make_low_table(look):
+    """A table before a sofa."""
+    return make_table(look, look.uniform(0.6, 1.1), look.uniform(0.38, 0.48))
 
 
-def _chair(look):
+def make_chair(look):
+    """A chair."""
     wood, seat, rise = look.body(), look.uniform(0.43, 0.47), look.uniform(0.4, 0.5)
     boxes = [
         (0, 0, seat - 0.05, 0.43, 0.43, 0.05, look.fabric() if look.rng.random() < 0.4 else wood),
@@ -46,8 +49,9 @@ def _chair(look):
     return Item((0.44, 0.44, seat + rise), boxes)
 
 
-def _dining(look):
-    table, chair = _table(look), _chair(look)
+def make_dining(look):
+    """A table with chairs around it."""
+    table, chair = make_table(look), make_chair(look)
     width, depth, _ = table.size
     boxes = list(table.boxes)
     for x in (-width / 4, width / 4)[: 2 if width > 1.1 else 1]:
@@ -57,8 +61,9 @@ def _dining(look):
     return Item((width, depth + 1.0, chair.size[2]), boxes)
 
 
-def _desk(look):
-    item = _table(look)
+def make_desk(look):
+    """A desk with a screen and a keyboard."""
+    item = make_table(look)
     width, depth, height = item.size
     boxes = [
         *item.boxes[:1],
@@ -77,7 +82,8 @@ def _desk(look):
     return Item((width, depth, height + 0.43), boxes)
 
 
-def _sofa(look):
+def make_sofa(look):
+    """A sofa."""
     width, depth, cloth = look.uniform(1.4, 2.2), look.uniform(0.8, 0.92), look.fabric()
     boxes = [
         (0, 0, 0.06, width, depth, 0.24, cloth),
@@ -91,14 +97,16 @@ def _sofa(look):
     return Item((width, depth, 0.9), boxes)
 
 
-def _armchair(look):
+def make_armchair(look):
+    """An armchair."""
     cloth, width = look.fabric(), look.uniform(0.72, 0.9)
     boxes = [(0, 0.05, 0.1, width - 0.3, 0.7, 0.34, cloth), (0, -0.3, 0.1, width, 0.2, 0.75, cloth)]
     boxes += [(x, 0.05, 0.05, 0.15, 0.7, 0.55, cloth) for x in (-width / 2 + 0.075, width / 2 - 0.075)]
     return Item((width, 0.8, 0.85), boxes)
 
 
-def _bed(look):
+def make_bed(look):
+    """A bed for one or two."""
     width, wood, sheet = look.uniform(0.9, 1.7), look.body(), look.white
     boxes = [
         (0, 0, 0.08, width, 2.0, 0.22, wood),
@@ -111,7 +119,8 @@ def _bed(look):
     return Item((width + 0.02, 2.06, 1.1), boxes)
 
 
-def _cabinet(look, height=None, width=None):
+def make_cabinet(look, height=None, width=None):
+    """A cabinet with drawers or doors."""
     width, depth = width or look.uniform(0.6, 1.6), look.uniform(0.38, 0.6)
     height, body = height or look.uniform(0.65, 1.1), look.body()
     texture = look.rng.choice(("drawer", "door"))
@@ -121,32 +130,18 @@ def _cabinet(look, height=None, width=None):
     return Item((width, depth, height), [(0, 0, 0, width, depth, height, body, front)], (), top)
 
 
-def _wardrobe(look):
-    return _cabinet(look, look.uniform(1.8, 2.15), look.uniform(0.9, 1.8))
+def make_wardrobe(look):
+    """A wardrobe."""
+    return make_cabinet(look, look.uniform(1.8, 2.15), look.uniform(0.9, 1.8))
 
 
-def _night_stand(look):
-    return _cabinet(look, look.uniform(0.45, 0.6), look.uniform(0.4, 0.5))
+def make_night_stand(look):
+    """A night stand."""
+    return make_cabinet(look, look.uniform(0.45, 0.6), look.uniform(0.4, 0.5))
 
 
-def _fridge(look):
-    body = look.rng.choice((look.white, look.metal))
-    grips = [(-0.24, 0.31, bottom, 0.03, 0.02, 0.3, look.metal) for bottom in (0.8, 1.2)]
-    return Item((0.6, 0.64, 1.75), [(0, 0, 0, 0.6, 0.6, 1.15, body), (0, 0, 1.16, 0.6, 0.6, 0.59, body), *grips])
-
-
-def _kitchen(look):
-    width, body = look.uniform(1.5, 3.0), look.rng.choice((look.white, look.wood, look.paint()))
-    count = round(width / 0.6)
-    stone = make_material("plaster", look.rng.choice(GREYS), 0.3)
-    front = look.fronts(body, "door", count, 1)
-    boxes = [(0, -0.01, 0, width, 0.58, 0.86, body, front), (0, 0, 0.86, width, 0.62, 0.04, stone)]
-    if look.rng.random() < 0.7:
-        boxes.append((0, -0.14, 1.45, width, 0.33, 0.65, body, front))
-    return Item((width, 0.62, 2.1), boxes)
-
-
-def _shelf(look):
+def make_shelf(look):
+    """A shelf with books."""
     width, depth, height = look.uniform(0.6, 1.2), look.uniform(0.24, 0.34), look.uniform(1.1, 2.1)
     body, levels = look.body(), max(3, round(height / 0.36))
     step = (height - 0.03) / levels
@@ -163,8 +158,9 @@ def _shelf(look):
     return Item((width, depth, height), boxes)
 
 
-def _screen_stand(look):
-    item = _cabinet(look, look.uniform(0.4, 0.55), look.uniform(1.1, 1.7))
+def make_screen_stand(look):
+    """A low cabinet with a large screen."""
+    item = make_cabinet(look, look.uniform(0.4, 0.55), look.uniform(1.1, 1.7))
     width, top = look.uniform(0.8, 1.2), item.size[2]
     screen = Material("screen", (0.01, 0.01, 0.01), make_tint(look.rng, 0.02, 0.3), fit=(1, 1), glow=look.uniform(0, 1))
     boxes = [
@@ -176,9 +172,10 @@ def _screen_stand(look):
     return Item((max(width, item.size[0]), item.size[1], top + 0.08 + 0.58 * width), boxes)
 
 
-def _cartons(look):
+def make_cartons(look):
+    """A pile of cartons."""
     boxes, bottom, side = [], 0.0, look.uniform(0.35, 0.6)
-    paper = make_material("plain", (0.48, 0.34, 0.2), 0.2) if look.rng.random() < 0.6 else look.paint()
+    paper = look.carton()
     for _ in range(look.rng.randint(1, 3)):
         height = look.uniform(0.2, 0.45)
         boxes.append((look.uniform(-0.03, 0.03), 0, bottom, side, side * 0.8, height, paper))
@@ -186,7 +183,8 @@ def _cartons(look):
     return Item((boxes[0][3] + 0.06, boxes[0][4], bottom), boxes)
 
 
-def _plant(look):
+def make_plant(look):
+    """A plant in a pot."""
     leaf = Material("leaves", (0.01, 0.03, 0.01), (0.12, look.uniform(0.2, 0.4), 0.08), period=0.7)
     height = look.uniform(0.6, 1.3)
     rounds = [(0, 0, 0, 0.15, 0.3, look.paint()), (0, 0, 0.3, 0.02, height - 0.4, look.other)]
@@ -196,24 +194,28 @@ def _plant(look):
     return Item((0.7, 0.7, height + 0.2), (), rounds)
 
 
-def _floor_lamp(look):
+def make_floor_lamp(look):
+    """A standing lamp."""
     height = look.uniform(1.4, 1.7)
     shade = Material("plain", (0.7, 0.6, 0.45), (0.9, 0.8, 0.6), glow=look.uniform(0.2, 3))
     rounds = [(0, 0, 0, 0.14, 0.02, look.metal), (0, 0, 0.02, 0.015, height - 0.27, look.metal)]
     return Item((0.4, 0.4, height), (), [*rounds, (0, 0, height - 0.25, 0.18, 0.25, shade)])
 
 
-def _bin(look):
+def make_bin(look):
+    """A waste-paper bin."""
     radius, height = look.uniform(0.13, 0.2), look.uniform(0.25, 0.6)
     return Item((2 * radius, 2 * radius, height), (), [(0, 0, 0, radius, height, look.paint())])
 
 
-def _ball(look):
+def make_ball(look):
+    """A ball."""
     radius = look.uniform(0.1, 0.3)
     return Item((2 * radius, 2 * radius, 2 * radius), (), [(0, 0, 0, radius, 0, look.paint())])
 
 
-def _pouf(look):
+def make_pouf(look):
+    """A pouf."""
     radius, height = look.uniform(0.22, 0.32), look.uniform(0.35, 0.45)
     return Item((2 * radius, 2 * radius, height), (), [(0, 0, 0, radius, height, look.fabric())])
 
@@ -230,16 +232,3 @@ def make_clutter(look):
         rounds = [(0, 0, 0, 0.07, 0, look.paint()), (0, 0, 0.08, 0.015, 0.15, look.metal)]
         return Item((0.3, 0.3, 0.45), (), [*rounds, (0, 0, 0.22, 0.14, 0.2, shade)])
     return Item((0.24, 0.18, 0.1), [(0, 0, 0.03 * level, 0.22, 0.16, 0.028, look.paint()) for level in range(3)])
-
-
-KINDS = {  # what stands along the walls, then what stands in the middle of each kind of room
-    "bedroom": ((_bed, _wardrobe, _night_stand, _cabinet, _desk, _chair, _night_stand, _plant), (_pouf, _ball, _chair)),
-    "living": (
-        (_sofa, _screen_stand, _shelf, _armchair, _floor_lamp, _plant, _cabinet, _shelf),
-        (_low_table, _armchair, _pouf),
-    ),
-    "office": ((_desk, _shelf, _desk, _cabinet, _bin, _chair, _shelf, _cartons), (_table, _chair, _chair, _dining)),
-    "kitchen": ((_kitchen, _fridge, _kitchen, _cabinet, _bin, _table, _chair), (_dining, _chair)),
-    "dining": ((_cabinet, _shelf, _plant, _floor_lamp, _chair, _cabinet), (_dining, _chair)),
-    "hall": ((_cabinet, _cartons, _chair, _plant, _wardrobe, _bin), (_cartons, _ball, _chair)),
-}

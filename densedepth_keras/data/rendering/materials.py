@@ -25,21 +25,24 @@ GREYS = ((0.8, 0.8, 0.8), (0.5, 0.5, 0.5), (0.25, 0.25, 0.26), (0.08, 0.08, 0.08
 def make_tint(rng, low=0.15, high=0.6, strength=0.8):
     """A random colour, more often muted than bright."""
     value, strength, hue = rng.uniform(low, high), rng.random() ** 1.5 * strength, rng.random() * 3
-    weights = (max(0.0, 1 - abs((hue - channel + 1.5) % 3 - 1.5)) for channel in range(3))
-    return tuple(value * (1 - strength + 1.5 * strength * weight) for weight in weights)
+    grey, vivid = value * (1 - strength), value * 1.5 * strength
+    red, green, blue = 1 - abs((hue + 1.5) % 3 - 1.5), 1 - abs((hue + 0.5) % 3 - 1.5), 1 - abs((hue - 0.5) % 3 - 1.5)
+    return grey + vivid * max(0.0, red), grey + vivid * max(0.0, green), grey + vivid * max(0.0, blue)
 
 
 def make_material(texture, colour, contrast=0.35, **settings):
     """A material that varies around `colour`."""
-    dark, light = (tuple(min(0.92, share * c) for c in colour) for share in (1 - contrast, 1 + contrast))
+    (red, green, blue), low, high = colour, 1 - contrast, 1 + contrast
+    dark = min(0.92, low * red), min(0.92, low * green), min(0.92, low * blue)
+    light = min(0.92, high * red), min(0.92, high * green), min(0.92, high * blue)
     return Material(texture, dark, light, **settings)
 
 
 class Look:
     """The materials that one room's furniture shares, and random numbers to build it."""
 
-    def __init__(self, rng):
-        self.rng = rng
+    def __init__(self, rng, mood):
+        self.rng, self.mood = rng, mood
         self.uniform = rng.uniform
         self.wood = make_material("grain", rng.choice(WOODS), period=1.2)
         self.other = make_material("grain", rng.choice(WOODS), period=1.2)
@@ -53,6 +56,12 @@ class Look:
     def fabric(self):
         texture = self.rng.choice(("weave", "weave", "weave", "plaid", "stripes", "plain"))
         return make_material(texture, make_tint(self.rng, 0.08, 0.6), period=self.uniform(0.8, 1.8))
+
+    def ceramic(self):
+        return make_material("plain", self.rng.choice(PALES[:3]), 0.08)
+
+    def carton(self):
+        return make_material("plain", (0.48, 0.34, 0.2), 0.2) if self.rng.random() < 0.6 else self.paint()
 
     def paint(self):
         return make_material("plain", make_tint(self.rng, 0.1, 0.7), 0.15)

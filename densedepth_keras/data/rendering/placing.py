@@ -33,7 +33,7 @@ class Builder:
             bottom + height,
         )
         center, half = (x, y, bottom + height / 2), (width / 2, depth / 2, height / 2)
-        if any(_overlap(span, other) for other in self.taken) or self._disturbs_lens(center, half, cos, sin):
+        if self._is_taken(span) or self._disturbs_lens(center, half, cos, sin):
             return False
         self.taken.append(span)
         if self._is_seen(center, math.hypot(*half) + SHADE_REACH):
@@ -42,11 +42,18 @@ class Builder:
             self.shades += [((x, y, bottom + low), (half[0] - 0.03, half[1] - 0.03, low), yaw)] if shade else []
         return True
 
+    def _is_taken(self, span):
+        x0, x1, y0, y1, z0, z1 = span
+        for a0, a1, b0, b1, c0, c1 in self.taken:
+            if x0 < a1 and a0 < x1 and y0 < b1 and b0 < y1 and z0 < c1 and c0 < z1:
+                return True
+        return False
+
     def _disturbs_lens(self, center, half, cos, sin):
         """Whether a box reaches the ball that holds all of the view nearer than 0.5 m, or stands right before it."""
-        dx, dy, dz = (lens - middle for lens, middle in zip(self.lens, center, strict=True))
-        gaps = (abs(cos * dx + sin * dy) - half[0], abs(cos * dy - sin * dx) - half[1], abs(dz) - half[2])
-        distance = math.hypot(*(max(gap, 0.0) for gap in gaps))
+        dx, dy, dz = self.lens[0] - center[0], self.lens[1] - center[1], self.lens[2] - center[2]
+        wide, deep = abs(cos * dx + sin * dy) - half[0], abs(cos * dy - sin * dx) - half[1]
+        distance = math.hypot(max(wide, 0.0), max(deep, 0.0), max(abs(dz) - half[2], 0.0))
         tall = center[2] + half[2] > self.camera.position[2] - 0.35
         return distance < (0.8 if tall and self._place(center)[0] > 0 else 0.42)
 
@@ -85,14 +92,3 @@ class Builder:
             if self.put(item, x, y, yaw, bottom, room=room, shade=shade):
                 return x, y, yaw
         return None
-
-
-def _overlap(first, second):
-    return (
-        first[0] < second[1]
-        and second[0] < first[1]
-        and first[2] < second[3]
-        and second[2] < first[3]
-        and first[4] < second[5]
-        and second[4] < first[5]
-    )

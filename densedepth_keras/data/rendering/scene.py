@@ -3,12 +3,14 @@
 World axes: x and y along the floor, z up, the room spans `[0, size]`. A body's front looks along its +y.
 
 Pixels carry the number of the surface they show: 0..5 the room's planes (x low, x high, y low, y high, floor,
-ceiling), then three per box (the one visible face of each axis), then two per round body (side, cap).
+ceiling), 6..9 the skirting boards of the four walls, then three per box (the one visible face of each axis), then two
+per round body (side, cap).
 """
 
 from typing import NamedTuple
 
-FIRST_BODY = 6  # surface number of the first box's first face
+SKIRTING = 6  # surface number of the first wall's skirting board
+FIRST_BODY = 10  # surface number of the first box's first face
 SHADE_REACH = 0.35  # metres around furniture that are darkened
 
 

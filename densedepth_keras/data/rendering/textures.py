@@ -1,93 +1,23 @@
-"""Textures: painted once per process into one table with all their smaller levels, and fetched from it per pixel."""
-
-from functools import cache
+"""What the textures look like: square pictures in 0..1, tileable unless they fill a face."""
 
 import numpy as np
 
-TEXELS = 512  # side of a texture, a power of two because the lookup works with shifts
+TEXELS = 512  # side of a texture, a power of two because the lookup works with bits
 
 
-def look_up_textures(scene, view, flats, pieces, first_round, depth, order, flat):
-    """Index of every pixel into the returned colour ramps (3, n, 256); the last ramp is the skirting board's."""
-    starts, levels, pyramid = make_atlas()
-    place, sizes = view.position.tolist(), [len(pixels) for pixels in pieces.values()]
-    maps, materials = [], []
-    for face in flats:
-        gap = abs(sum(n * p for n, p in zip(face.normal, place, strict=True)) - face.level)
-        texel = max(map(abs, (*face.across[:2], *face.up[:3])))
-        maps.append((*face.across, *face.up, view.pixel * texel / max(gap, 1e-3) ** 0.5))
-        materials.append(face.material)
-    for number in list(pieces)[len(flats) :]:
-        material = scene.rounds[(number - first_round) // 2].material
-        texel = TEXELS / material.period
-        maps.append((texel, -texel, 0, 0, 0, texel, 0, view.pixel * texel))
-        materials.append(material)
-    x, y, z, near = (axis.take(order) for axis in (*flat[:3], depth))
-    terms = np.repeat(np.array(maps, np.float32).T, sizes, axis=1)
-    across = x * terms[0] + y * terms[1] + terms[2]
-    up = x * terms[3] + y * terms[4] + z * terms[5] + terms[6]
-    detail = np.sqrt(near)
-    detail *= near
-    detail *= terms[7]
-    offset = np.repeat(np.array([starts[material.texture] for material in materials], np.int32), sizes)
-    value = _fetch(across, up, detail, offset, levels, pyramid)
-    value += np.repeat(np.arange(0, 256 * len(sizes), 256, dtype=np.int32), sizes)
-    lookup = np.empty_like(value)
-    lookup[order] = value
-    dark, light = np.array([(m.dark, m.light) for m in (*materials, scene.materials[6])], np.float32).transpose(1, 2, 0)
-    return lookup, dark[..., None] + (light - dark)[..., None] * np.linspace(0, 1, 256, dtype=np.float32)
-
-
-def _fetch(across, up, detail, offset, levels, pyramid):
-    """Texture values 0..255 from the level whose texels are about as wide as a pixel.
-
-    A level is the exponent bits of texels per pixel; the random factor blends neighbouring levels by dithering.
-    """
-    detail *= stretch(make_noise()[1], detail.size)
-    level = (detail.view(np.int32) >> 23) - 127
-    np.clip(level, 0, len(levels) - 1, out=level)
-    column = across.astype(np.int32) & (TEXELS - 1)
-    row = up.astype(np.int32) & (TEXELS - 1)
-    row >>= level
-    row <<= (len(levels) - 1) - level
-    row += column >> level
-    row += levels.take(level)
-    row += offset
-    return pyramid.take(row).astype(np.int32)
-
-
-def stretch(table, size):
-    """The first `size` values of a table, repeated where it is too short."""
-    return table[:size] if size <= table.size else np.resize(table, size)
-
-
-@cache
-def make_noise():
-    """Normal noise for the camera, int16 in 1/64, and factors 1..2 for the texture levels, drawn once."""
-    rng = np.random.default_rng(11)
-    grain = np.clip(64 * rng.standard_normal(1 << 19, dtype=np.float32), -320, 320).astype(np.int16)
-    return grain, np.exp2(rng.random(1 << 17, dtype=np.float32))
-
-
-@cache
-def make_atlas():
-    """All textures with their smaller levels in one flat uint8 array.
-
-    Returns:
-        `(starts, levels, pyramid)`: where each texture begins, where each level begins within a texture, the texels.
-    """
-    starts, parts = {}, []
-    for name, texture in _paint_textures(np.random.default_rng(5)).items():
-        starts[name] = sum(part.size for part in parts)
-        level = np.clip(texture, 0, 1).astype(np.float32)
-        while True:
-            parts.append((level * 255 + 0.5).astype(np.uint8).ravel())
-            if len(level) == 1:
-                break
-            level = (level[::2, ::2] + level[1::2, ::2] + level[::2, 1::2] + level[1::2, 1::2]) / 4
-    sizes = [(TEXELS >> level) ** 2 for level in range(TEXELS.bit_length())]
-    levels = np.cumsum([0, *sizes[:-1]]).astype(np.int32)
-    return starts, levels, np.concatenate(parts)
+def paint_textures(rng):
+    """Dictionary of square textures in 0..1; rows go up a wall, columns along it."""
+    fine = rng.standard_normal((TEXELS, TEXELS))
+    grain = _cloud(rng, 1.1, (0.25, 4.0))
+    grid = (np.arange(TEXELS) + 0.5) / TEXELS
+    across, up = np.meshgrid(grid, grid)
+    edge = np.minimum(np.minimum(across, 1 - across), np.minimum(up, 1 - up))
+    return {
+        **_paint_floors(rng, fine, grain, across, up),
+        **_paint_walls(rng, fine, grain, across, up),
+        **_paint_furniture(rng, fine, grain, across, up, edge),
+        **_paint_pictures(rng, fine, across, up, edge),
+    }
 
 
 def _cloud(rng, power=1.0, stretch=(1.0, 1.0)):
@@ -113,21 +43,6 @@ def _blocks(rng, rows, columns, shift=None, line=2.0):
     return tone, np.clip(line - texel, 0, 1)
 
 
-def _paint_textures(rng):
-    """Dictionary of square textures in 0..1; rows go up a wall, columns along it."""
-    fine = rng.standard_normal((TEXELS, TEXELS))
-    grain = _cloud(rng, 1.1, (0.25, 4.0))
-    grid = (np.arange(TEXELS) + 0.5) / TEXELS
-    across, up = np.meshgrid(grid, grid)
-    edge = np.minimum(np.minimum(across, 1 - across), np.minimum(up, 1 - up))
-    return {
-        **_paint_floors(rng, fine, grain, across, up),
-        **_paint_walls(rng, fine, grain, across, up),
-        **_paint_furniture(rng, fine, grain, across, up, edge),
-        **_paint_pictures(rng, fine, across, up, edge),
-    }
-
-
 def _paint_floors(rng, fine, grain, across, up):
     textures = {"carpet": 0.5 + 0.12 * fine + 0.1 * _cloud(rng, 0.7)}
     for name, rows, columns in (("boards", 16, 2), ("narrow_boards", 32, 3)):
@@ -142,7 +57,23 @@ def _paint_floors(rng, fine, grain, across, up):
     strip = (np.where(odd, across, up) * 40).astype(int)
     tone = 0.6 * rng.random(40)[strip] + 0.4 * tone
     textures["parquet"] = (0.2 + 0.6 * tone + 0.05 * fine) * (1 - 0.5 * line)
+    textures["herringbone"] = _paint_herringbone(rng, across, up) + 0.06 * grain
+    chips = _cloud(rng, 0.35)
+    textures["terrazzo"] = 0.5 + 0.3 * np.sign(chips) * (np.abs(chips) > 1.3) + 0.03 * fine
     return textures
+
+
+def _paint_herringbone(rng, across, up, count=16):
+    """Planks of four by one cells, laid at right angles to each other."""
+    column, row = (across * count).astype(int), (up * count).astype(int)
+    phase = (column - row) % 8
+    lying = phase < 4
+    plank = np.where(lying, (column - phase) * count + row, column * count + row + phase)
+    tone = rng.random(2 * count * count)[plank % (2 * count * count)]
+    along, beside = np.where(lying, up, across) * count % 1, np.where(lying, across, up) * count % 1
+    gap = np.minimum(along, 1 - along) < 0.06
+    gap |= (np.where(lying, phase, 7 - phase) == 0) & (beside < 0.06)
+    return (0.25 + 0.5 * tone) * (1 - 0.5 * gap)
 
 
 def _paint_walls(rng, fine, grain, across, up):
@@ -156,7 +87,23 @@ def _paint_walls(rng, fine, grain, across, up):
         "stripes": 0.5 + 0.3 * np.sign(np.sin(across * 24 * np.pi)) + 0.03 * fine,
         "damask": 0.5 + 0.3 * np.tanh(4 * wave + np.sin(up * 32 * np.pi)),
         "panels": (0.6 + 0.04 * grain.T) * (1 - 0.6 * np.clip(2 - gap, 0, 1)),
+        **_paint_papers(rng, fine, across, up),
         "slats": 0.55 + 0.4 * np.sin(across * 32 * np.pi),
+    }
+
+
+def _paint_papers(rng, fine, across, up):
+    """Concrete, glazed bricks and two wallpapers."""
+    tone, line = _blocks(rng, 24, 8, np.arange(24) % 2 * 0.5, 1.5)
+    spot = np.hypot((across * 12 + 0.5 * ((up * 12).astype(int) % 2)) % 1 - 0.5, up * 12 % 1 - 0.5)
+    x, y = (across * 10 + 0.5 * ((up * 10).astype(int) % 2)) % 1 - 0.5, up * 10 % 1 - 0.5
+    petals = 0.28 + 0.12 * np.cos(5 * np.arctan2(y, x)) - np.hypot(x, y)
+    joint = (np.abs(across * 2 % 1 - 0.5) > 0.494) | (np.abs(up * 2 % 1 - 0.5) > 0.494)
+    return {
+        "concrete": (0.5 + 0.13 * _cloud(rng, 1.3) + 0.05 * fine) * (1 - 0.4 * joint),
+        "metro": (0.7 + 0.12 * tone + 0.02 * fine) * (1 - 0.5 * line),
+        "dots": 0.6 - 0.4 * (spot < 0.28) + 0.02 * fine,
+        "floral": 0.6 - 0.35 * np.clip(12 * petals, 0, 1) + 0.3 * (np.hypot(x, y) < 0.08) + 0.02 * fine,
     }
 
 
@@ -175,6 +122,9 @@ def _paint_furniture(rng, fine, grain, across, up, edge):
         "books": tall * book[spine] * band,
         "door": np.where(np.hypot((across - 0.9) * 0.45, up - 0.5) < 0.016, 0.05, door),
         "drawer": np.where((np.abs(across - 0.5) < 0.12) & (np.abs(up - 0.6) < 0.03), 0.05, drawer),
+        "mirror": np.where(edge < 0.02, 0.0, 0.45 + 0.4 * np.tanh(3 * (across + up - 1))),
+        "washer": np.where(np.abs(np.hypot(across - 0.5, up - 0.45) - 0.27) < 0.03, 0.4, 0.85)
+        * (np.hypot(across - 0.5, up - 0.45) > 0.25),
         "screen": np.where(edge < 0.03, 0.0, 0.35 + 0.15 * (across + up)),
     }
 
