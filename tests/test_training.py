@@ -15,6 +15,7 @@ from PIL import Image
 from densedepth_keras import cli, run_folder, training
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.data import load_dataset
+from densedepth_keras.data.pipeline import Pipeline
 from densedepth_keras.losses import DepthLoss
 from densedepth_keras.models import build_model
 
@@ -129,7 +130,7 @@ def test_history_has_a_line_per_epoch_and_the_best_model_is_kept(run):
     model = keras.saving.load_model(run / "model.keras", compile=False)
     values = json.loads((run / "config.json").read_text())
     source = load_dataset("folder", "validation", data_dir=values["data_dir"], depth_unit="mm")
-    line = training.Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=3)
+    line = Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=3)
     images, depths = line.batch(0, range(3))
     error = np.clip(model.predict_on_batch(images), 0.1, 10) - depths
     best = min(float(row["val_rmse"]) for row in rows)
@@ -171,7 +172,7 @@ BAD_DATA = {
     "broken depth": (lambda d: _break_row(d, "train"), r"Row 3 of train\.csv.*cannot be decoded.*1_depth\.png"),
     "broken validation": (lambda d: _break_row(d, "validation"), r"Row 3 of validation\.csv.*1_depth\.png"),
     "colour": (_colour, r"Row 3 of train\.csv: depth is a 3-channel 8-bit picture"),
-    "other size": (_other_size, r"Row 3 of train\.csv \(1\.png, 1_depth\.png\): .* one size.*64x48.*64x40"),
+    "other size": (_other_size, r"Row 3 of train\.csv \(train/1\.png, train/1_depth\.png\): .* one size.*64x48.*64x40"),
     "empty split": (lambda d: (d / "validation.csv").write_text("image,depth\n"), r"split is empty.*validation\.csv"),
     "no split": (lambda d: (d / "validation.csv").unlink(), r"No 'validation' split"),
 }
@@ -189,6 +190,20 @@ def test_bad_data_is_one_message_and_no_run_folder(kind, own_data, tmp_path, cap
     assert not (tmp_path / "runs").exists()
 
 
+def test_all_bad_rows_are_listed_and_can_be_left_out(own_data, tmp_path, capsys):
+    (own_data / "train/0.png").unlink()
+    _break_row(own_data, "train")
+    assert cli.main(flags(own_data, tmp_path / "runs")) == 2
+    error = capsys.readouterr().err
+    assert "2 of 6 rows cannot be read; --skip-bad-rows" in error
+    assert "Row 2 of train.csv" in error
+    assert "Row 3 of train.csv" in error
+    assert cli.main([*flags(own_data, tmp_path / "runs"), "--skip-bad-rows"]) == 0
+    out = capsys.readouterr().out
+    assert "WARNING: 2 of 6 rows are left out" in out
+    assert "4 training and" in out
+
+
 BAD_FLAGS = {
     "wrong unit": (["--depth-unit", "m"], "a thousand times too large"),
     "no unit": (["--depth-unit", "furlong"], "depth_unit='furlong'"),
@@ -197,6 +212,8 @@ BAD_FLAGS = {
     "tiny image": (["--image-size", "16", "16"], "image_size=(16, 16)"),
     "range": (["--min-depth", "20"], "min_depth=20.0, max_depth=10.0"),
     "no data": (["--data-dir", "/nowhere"], "not a folder"),
+    "unknown augmentation": (["--augment", "strng"], "Did you mean 'strong'?"),
+    "two units": (["--depth-scale", "1000"], "give one"),
     "rooms with a folder": (["--dataset", "rooms"], "`depth_unit` belongs to 'folder'"),
 }
 
@@ -233,7 +250,7 @@ def test_rooms_go_on_from_random_weights_with_a_warning(monkeypatch):
         encoder="mobilenet_v2", decoder_filters=16, freeze_encoder=True, image_size=(32, 48)
     ).resolved()
     source = load_dataset("rooms", "train", limit=4)
-    line = training.Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=2)
+    line = Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=2)
     said = []
     model, start = training._build(config, line, said.append)
     assert not model.get_layer("encoder").trainable
@@ -313,7 +330,7 @@ def test_one_batch_is_learnt_by_heart():
 
     keras.utils.set_random_seed(0)
     source = load_dataset("rooms", "train")
-    line = training.Pipeline(source, image_size=(64, 96), depth_size=(32, 48), batch_size=2)
+    line = Pipeline(source, image_size=(64, 96), depth_size=(32, 48), batch_size=2)
     images, depths = line.batch(0, [0, 1])
     model = build_model("mobilenet_v2", weights=None, decoder_filters=128, image_size=(64, 96))
     calibrate_batch_norm(model, images)

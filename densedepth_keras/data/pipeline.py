@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from densedepth_keras.data.augment import Augmentation
-from densedepth_keras.data.buffers import Buffers
+from densedepth_keras.data.buffers import Buffers, keep_freed_memory
 from densedepth_keras.data.cache import CachedInMemory, CachedOnDisk
 from densedepth_keras.data.resize import Resized
 from densedepth_keras.data.sample import Sample, Source
@@ -71,6 +71,7 @@ class Pipeline:
         self.shuffle, self.augment, self.num_threads = shuffle, augment, num_threads or os.cpu_count() or 1
         self._reads_whole = augment is not None and augment.needs_source
         self._samples, self._resized = self._sources(cache, cache_bytes)
+        keep_freed_memory()
         self._buffers = Buffers(self.num_threads + 3)  # being made, waiting in `dataset`, in use
         self._recent_order = functools.lru_cache(maxsize=2)(self.order)  # two: threads run ahead into the next epoch
         self.error: BaseException | None = None

@@ -1,5 +1,6 @@
 """The default data: rendered rooms with exact depth, made on the spot from a seed."""
 
+import hashlib
 import operator
 import random
 
@@ -10,6 +11,9 @@ from densedepth_keras.data.rendering.holes import punch_holes
 from densedepth_keras.data.sample import Sample
 
 ROOMS_SIZES = {"train": 1200, "validation": 96, "test": 192}
+RENDERING = 2
+"""Part of the content keys; another number where the same scene comes to be drawn another way."""
+
 MIN_SIDE = 32  # pixels; below it doors and chairs are a few pixels and the mean depth is all there is to learn
 
 
@@ -67,6 +71,13 @@ class Rooms:
             return sample
         stream = [self.seed, list(ROOMS_SIZES).index(self.split), position]
         return Sample(sample.image, punch_holes(sample, np.random.default_rng(stream)))
+
+    def row_name(self, index: int) -> str:
+        return f"Room {index} of {self.split}"
+
+    def content_key(self, index: int) -> bytes:
+        text = f"rooms {RENDERING} {self.seed} {self.split} {index} {self.image_size} {self.holes}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     def __repr__(self):
         return (

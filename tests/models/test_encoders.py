@@ -112,44 +112,33 @@ def _liven(backbone):
             layer.finalize_state()
 
 
-def test_levels_are_ceil_of_the_image_over_powers_of_two(pair):
-    assert_levels(pair, pair.encoder.compute_output_shape((2, 75, 107, 3)), 75, 107)
+def test_levels_of_an_odd_image_are_ceil_of_its_size_over_powers_of_two(pair, rng):
+    image = normalization_layer(pair.name)(rng.uniform(0, 255, (1, 33, 47, 3)).astype("float32"))
+    for n, (level, channels) in enumerate(zip(pair.encoder(image), CHANNELS[pair.name], strict=True), start=1):
+        assert level.shape == (1, -(-33 // 2**n), -(-47 // 2**n), channels)
+        assert np.isfinite(level).all()
+        assert np.std(level) > 0
 
 
-def assert_levels(pair, shapes, height, width):
-    assert [shape[1:3] for shape in shapes] == [(-(-height // 2**n), -(-width // 2**n)) for n in range(1, 6)]
-    assert tuple(shape[3] for shape in shapes) == CHANNELS[pair.name]
-
-
-def test_file_normalization_and_padding_give_what_keras_applications_gives(pair, rng):
-    """One comparison for three promises: the weights of the file, the family's preprocessing, padding of even sides."""
+def test_frozen_in_training_it_gives_what_keras_applications_gives_in_use(pair, rng):
+    """One comparison for four promises: the file's weights, the family's preprocessing, padding, fixed statistics."""
     image = rng.uniform(0, 255, (1, 64, 64, 3)).astype("float32")
     module = importlib.import_module(inspect.unwrap(ENCODERS[pair.name].constructor).__module__)
     expected = ops.convert_to_numpy(pair.backbone(module.preprocess_input(image.copy())))
-    got = ops.convert_to_numpy(pair.encoder(normalization_layer(pair.name)(image))[-1])
+    freeze(pair.encoder)
+    before = [weight.copy() for layer in batch_norm_layers(pair.encoder) for weight in layer.get_weights()]
+    got = ops.convert_to_numpy(pair.encoder(normalization_layer(pair.name)(image), training=True)[-1])
     # float32 through up to 800 layers: relative to the largest feature
     np.testing.assert_allclose(got, expected, atol=2e-4 * np.abs(expected).max())
     assert expected.std() > 0
+    assert pair.encoder.trainable_weights == []
+    after = [weight for layer in batch_norm_layers(pair.encoder) for weight in layer.get_weights()]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_weight_file_is_the_one_keras_applications_asks_for(pair):
     assert pair.asked_for == [ENCODERS[pair.name].weight_file]
-
-
-def test_frozen_encoder_of_an_odd_image_answers_in_training_as_in_use(pair, rng):
-    image = normalization_layer(pair.name)(rng.uniform(0, 255, (1, 33, 47, 3)).astype("float32"))
-    freeze(pair.encoder)
-    before = [weight.copy() for layer in batch_norm_layers(pair.encoder) for weight in layer.get_weights()]
-    in_training, in_use = (pair.encoder(image, training=training) for training in (True, False))
-    after = [weight for layer in batch_norm_layers(pair.encoder) for weight in layer.get_weights()]
-    assert pair.encoder.trainable_weights == []
-    assert_levels(pair, [level.shape for level in in_use], 33, 47)
-    for level, other in zip(in_training, in_use, strict=True):
-        np.testing.assert_array_equal(level, other)
-        assert np.isfinite(level).all()
-        assert np.std(level) > 0
-    for old, new in zip(before, after, strict=True):
-        np.testing.assert_array_equal(old, new)
 
 
 def test_backbones_without_batch_norm_are_known(pair):

