@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,13 @@ from pathlib import Path
 def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a path beside `path` to write to; renames it over `path` at the end, removes it on failure.
 
-    A full disk or a kill leaves the last good file as it was.
+    A full disk or a kill leaves the last good file as it was. Of several writers at once the last to end is the one
+    whose file stays, whole. A killed writer leaves its part behind: `.partial-`, its process id, a random number and
+    the suffix. No reader of folders looks at names that begin with a dot, and nothing else is lost by deleting it.
     """
     path = Path(path)
-    side = path.with_name(f"partial-{path.name}")  # the suffix stays: writers look at it
+    # The suffix stays: writers look at it. The rest of the name does not, or a long one would become too long.
+    side = path.with_name(f".partial-{os.getpid()}-{secrets.token_hex(8)}{path.suffix}")
     try:
         yield side
         os.replace(side, path)

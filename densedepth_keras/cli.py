@@ -69,6 +69,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
         arguments: what stands behind the program's name; `sys.argv[1:]` by default. The first one is the command.
         prog: the program's name in help and errors.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names of files come in any encoding; none may end a command
+            stream.reconfigure(errors="backslashreplace")
     parser, options = _parser(prog), list(sys.argv[1:] if arguments is None else arguments)
     values = vars(parser.parse_args(options))
     command, show_traceback = values.pop("command"), values.pop("traceback")
@@ -118,7 +121,9 @@ class _Parser(argparse.ArgumentParser):
         hint, unknown = "", re.match(r"unrecognized arguments: --([\w-]+)", message)
         if unknown:
             flags = [item.name.replace("_", "-") for config in CONFIGS for item in dataclasses.fields(config)]
-            hint = "".join(f" Did you mean --{near}?" for near in difflib.get_close_matches(unknown[1], flags, n=1))
+            nearest = difflib.get_close_matches(unknown[1], flags, n=1)
+            # of all commands' flags, for argparse does not say which command it was
+            hint = "".join(f" Did you mean --{near}?" for near in nearest if near != unknown[1])
         self.exit(2, f"{self.prog}: error: {message}.{hint} See {self.prog} --help\n")
 
 

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from densedepth_keras.atomic import check_writable
-from densedepth_keras.config import MEAN_FILE, EvaluationConfig
+from densedepth_keras.config import MEAN_FILE, RANGES, EvaluationConfig
 from densedepth_keras.data import load_dataset
-from densedepth_keras.data.checks import check_unit
+from densedepth_keras.data.checks import bad_rows_text, check_unit, readable_rows
 from densedepth_keras.data.resize import enlarge_prediction
-from densedepth_keras.data.sample import Sample, Source, evenly_spaced
+from densedepth_keras.data.sample import Rows, Sample, Source, evenly_spaced
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, OwnCrop
 from densedepth_keras.names import check_name
 from densedepth_keras.prediction import check_checkpoint, depth_range, iterate_depth, load_model
@@ -35,6 +35,7 @@ def evaluate(
     flip_average: bool = False,
     batch_size: int = 8,
     mean_depth: np.ndarray | None = None,
+    usual_range: tuple[float, float] = (MIN_DEPTH, MAX_DEPTH),
     on_image: Callable[[int], None] = lambda done: None,
 ) -> Report:
     """Compares a model's metres with a source's, image by image.
@@ -50,6 +51,7 @@ def evaluate(
         flip_average: average with the mirrored image's prediction.
         batch_size: images per step.
         mean_depth: `(h, w)`, metres: judged the same way, as the baseline to beat.
+        usual_range: metres; clips predictions and caps ground truth for a model that says no range of its own.
         on_image: called with the number of images done.
 
     Returns:
@@ -59,7 +61,7 @@ def evaluate(
         ValueError: unknown protocol, frames of a size it is not defined on, no valid pixel in the whole source,
             depths outside the model's range (a wrong unit), predictions that are no numbers.
     """
-    chosen, (near, far) = _protocol(protocol), _finite_range(model)
+    chosen, (near, far) = _protocol(protocol), _finite_range(model, usual_range)
     check_unit(source, near, far)
     shown = set(evenly_spaced(len(source), GALLERY))
     rows, baseline_rows, gallery = [], [], []
@@ -132,13 +134,18 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
         "data_dir": data["data_dir"],
         "depth_unit": data["depth_unit"],
         "depth_scale": data["depth_scale"],
+        "split_dir": data["split_dir"],
         "camera": data["camera"],
+        "crop": None if protocol.crop is None else list(protocol.crop[:4]),
         "split": config.split,
         "limit": config.limit,
         "checkpoint": str(checkpoint.resolve()),
     }
+    source = load_dataset(**data, announce=announce)
     output = _output_folder(config, checkpoint, protocol.name, conditions)
-    model, source = load_model(checkpoint), load_dataset(**data)
+    model = load_model(checkpoint)
+    if run is not None and run.skip_bad_rows:
+        source = _without_bad_rows(source, announce)
     announce(f"{checkpoint}: {len(source)} images of {data['name']}, {config.split} split")
     # In a log file every update is a line of its own.
     progress = keras.utils.Progbar(len(source), unit_name="image", interval=0.05 if os.isatty(1) else 10.0)
@@ -149,6 +156,7 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
         flip_average=config.flip_average,
         batch_size=config.batch_size,
         mean_depth=read_mean_depth(folder / MEAN_FILE) if run else None,
+        usual_range=tuple(RANGES[data["name"]].values()),
         on_image=progress.update,
     )
     report = report._replace(protocol={**report.protocol, **conditions})
@@ -161,6 +169,15 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
     return report
 
 
+def _without_bad_rows(source, announce):
+    """Of a run that left such rows out of its own splits."""
+    rows, bad = readable_rows(source, announce)
+    if not bad:
+        return source
+    announce(f"WARNING: {len(bad)} of {len(source)} rows are left out:\n{bad_rows_text(bad)}")
+    return Rows(source, rows)
+
+
 def _data_of(config, run):
     """Arguments of `load_dataset`: the run's own, unless the config names a data set of its own."""
     if config.dataset is None and run is None:
@@ -171,7 +188,7 @@ def _data_of(config, run):
     own = run if run is not None and config.dataset in (None, run.dataset) else None
     data_dir = os.path.abspath(config.data_dir) if config.data_dir else own and own.data_dir
     unit, scale = config.depth_unit, config.depth_scale
-    if own and unit is None and scale is None:
+    if own and unit is None and scale is None and not _says_its_unit(data_dir, own):
         unit, scale = own.depth_unit, own.depth_scale
     return {
         "name": config.dataset or run.dataset,
@@ -185,6 +202,11 @@ def _data_of(config, run):
         "camera": config.camera or (own and own.camera),
         "limit": config.limit,
     }
+
+
+def _says_its_unit(data_dir, own):
+    """Whether a folder of other data than the run's has a unit of its own, which then counts."""
+    return data_dir != own.data_dir and own.dataset == "folder" and read_sidecar(data_dir).units_per_metre is not None
 
 
 def _default_protocol(data):
@@ -231,9 +253,9 @@ def _check_same_evaluation(file, conditions):
         )
 
 
-def _finite_range(model):
+def _finite_range(model, usual_range):
     near, far = depth_range(model)
-    return (near, far) if far < float("inf") else (MIN_DEPTH, MAX_DEPTH)
+    return (near, far) if far < float("inf") else usual_range
 
 
 def _predictions(model, source, batch_size, flip_average) -> Iterator[tuple[Sample, np.ndarray]]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from densedepth_keras.atomic import check_writable, written_beside
 from densedepth_keras.config import CheckConfig, FillConfig, ShowConfig, write_json
 from densedepth_keras.data import Sample, Source, load_dataset
-from densedepth_keras.data.augment import parse_augmentation
+from densedepth_keras.data.augment import Augmentation, parse_augmentation
 from densedepth_keras.data.checking import Verdict, check_data
 from densedepth_keras.data.datasets import SPLITS
 from densedepth_keras.data.descriptions import describe_datasets
@@ -33,7 +34,8 @@ def check(config: CheckConfig, announce: Callable[[str], None]) -> Verdict:
 
     Args:
         config: which data, and what to write.
-        announce: gets progress and the verdict; with `config.json`, the verdict as JSON and nothing else.
+        announce: gets progress and the verdict; with `config.json`, the verdict as JSON and nothing else. What a
+            data set says as it is opened, such as the licence of a download, then goes to stderr.
 
     Raises:
         ValueError: arguments that the data set has no use for or lacks.
@@ -43,8 +45,10 @@ def check(config: CheckConfig, announce: Callable[[str], None]) -> Verdict:
     config = dataclasses.replace(config, **config.data_defaults())
     if config.report is not None:
         check_writable(config.report, "report")
+    notice = _to_stderr if config.json else announce
+    arguments = {"partition": config.partition, "announce": notice, **config.source_arguments()}
     verdict = check_data(
-        lambda split: load_dataset(split=split, partition=config.partition, **config.source_arguments()),
+        lambda split: load_dataset(split=split, **arguments),
         SPLITS if config.split is None else (config.split,),
         min_depth=config.min_depth,
         max_depth=config.max_depth,
@@ -62,6 +66,10 @@ def check(config: CheckConfig, announce: Callable[[str], None]) -> Verdict:
 
 def _ignore(line):
     """Progress would spoil JSON."""
+
+
+def _to_stderr(line):
+    sys.stderr.write(f"{line}\n")
 
 
 def write_report(verdict: Verdict, folder: str | os.PathLike) -> None:
@@ -86,8 +94,12 @@ def write_report(verdict: Verdict, folder: str | os.PathLike) -> None:
     write_json(folder / REPORT_JSON, verdict.to_json())
 
 
-def show(config: ShowConfig) -> str:
+def show(config: ShowConfig, announce: Callable[[str], None] = _to_stderr) -> str:
     """`densedepth data show`: draws samples of a split; returns the path of the picture.
+
+    Args:
+        config: which samples, and where to draw them.
+        announce: gets what a data set says as it is opened, such as the licence of a download.
 
     Raises:
         ValueError: an unknown augmentation, bad data, arguments that the data set has no use for or lacks.
@@ -97,8 +109,8 @@ def show(config: ShowConfig) -> str:
     config = dataclasses.replace(config, **config.data_defaults())
     check_writable(Path(config.output).absolute().parent, "output")
     augment = parse_augmentation(config.augment) if config.augment else None
-    arguments = config.source_arguments()
-    source = load_dataset(split=config.split, partition=config.partition, fill_holes=config.fill_holes, **arguments)
+    arguments = {"partition": config.partition, "announce": announce, **config.source_arguments()}
+    source = load_dataset(split=config.split, fill_holes=config.fill_holes, **arguments)
     show_samples(
         source,
         config.output,
@@ -116,7 +128,7 @@ def show_samples(
     path: str | os.PathLike,
     *,
     count: int = 6,
-    augment: Callable[[Sample, np.random.Generator], Sample] | None = None,
+    augment: Augmentation | None = None,
     image_size: tuple[int, int] | None = None,
     seed: int = 0,
     max_depth: float,
@@ -127,8 +139,8 @@ def show_samples(
         source: any source.
         path: PNG to write.
         count: samples, evenly spaced.
-        augment: changes a sample.
-        image_size: `(height, width)` to bring samples to before that; None leaves them as they are.
+        augment: changes samples as in the first epoch of a training with that seed and image size.
+        image_size: `(height, width)` of what is drawn; None leaves samples as they are.
         seed: of the augmentation.
         max_depth: far end of the colour range, metres.
 
@@ -143,15 +155,24 @@ def show_samples(
     rows = []
     for index in evenly_spaced(len(source), count):
         sample = source[index]
-        if image_size is not None:
-            sample = Sample(resize_image(sample.image, image_size), resize_depth(sample.depth, image_size))
-        panels = tuple(sample)
+        size = sample.depth.shape if image_size is None else image_size
+        panels = tuple(_resized(sample, size))
         if augment is not None:
-            panels += tuple(augment(sample, np.random.default_rng([seed, 0, index])))  # what training sees in epoch 1
+            panels += tuple(_augmented(augment, sample, size, (seed, 0, index)))
         rows.append((row_name(source, index), panels))
     columns = ("image", "depth") if augment is None else ("image", "depth", "augmented", "its depth")
     Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
     plot_sheet(path, rows, max_depth=max_depth, columns=columns)
+
+
+def _resized(sample, size):
+    return Sample(resize_image(sample.image, size), resize_depth(sample.depth, size))
+
+
+def _augmented(augment, sample, size, seeds):
+    """As `Pipeline` does it: the crop at the source's size, all else at the network's, a generator for each."""
+    cut = augment.before_resize(sample, np.random.default_rng([*seeds, 1]))
+    return augment.after_resize(_resized(cut, size), np.random.default_rng(seeds))
 
 
 def fill(config: FillConfig, announce: Callable[[str], None]) -> FillReport:

@@ -6,9 +6,19 @@ from typing import NamedTuple
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.augment import parse_augmentation
-from densedepth_keras.data.checks import Survey, bad_rows, bad_rows_text, readable_rows, survey
+from densedepth_keras.data.checking.units import stored_units
+from densedepth_keras.data.checks import (
+    Looked,
+    Survey,
+    bad_rows,
+    bad_rows_text,
+    look,
+    readable_rows,
+    summed_up,
+    surveyed_rows,
+)
 from densedepth_keras.data.pipeline import Pipeline
-from densedepth_keras.data.sample import Rows, Source
+from densedepth_keras.data.sample import Rows, Source, row_name
 
 
 class TrainingData(NamedTuple):
@@ -30,18 +40,23 @@ def open_training_data(
 ) -> TrainingData:
     """Opens the training and the validation split of a resolved config, and refuses what would spoil the run.
 
+    Of every row the headers are looked at, and at most `SURVEY_SAMPLES` rows of a split are decoded. A damaged one
+    among the others stops the run when it is read; `skip_bad_rows` decodes every row first.
+
     Args:
         config: a resolved one.
         depth_size: `(height, width)` of the network's output, pixels.
-        announce: gets warnings, and what `skip_bad_rows` leaves out.
+        announce: gets warnings, what `skip_bad_rows` leaves out, and how many rows were not decoded.
 
     Raises:
-        ValueError: an unknown augmentation; rows that cannot be read, all of them listed; a wrong unit.
+        ValueError: an unknown augmentation; rows that cannot be read, those of both splits in one list; a wrong unit.
         FileNotFoundError: data that is not there.
     """
     augmentation = parse_augmentation(config.augment) if config.augment else None
-    sources = (_source(config, split, announce) for split in ("train", "validation"))
-    training, validation = (_good_rows(source, config, announce) for source in sources)
+    sources = [_source(config, split, announce) for split in ("train", "validation")]
+    if config.skip_bad_rows:
+        sources = [_good_rows(source, announce) for source in sources]
+    training, validation = sources
     shared = {
         "image_size": config.image_size,
         "depth_size": depth_size,
@@ -50,7 +65,8 @@ def open_training_data(
         "cache": config.cache,
     }
     pipelines = Pipeline(training, shuffle=True, augment=augmentation, **shared), Pipeline(validation, **shared)
-    facts, _ = (_surveyed(pipeline, config, announce) for pipeline in pipelines)
+    looked = _looked(pipelines, config)
+    facts, _ = (_surveyed(*each, config, announce) for each in zip(pipelines, looked, strict=True))
     return TrainingData(*pipelines, facts)
 
 
@@ -60,31 +76,51 @@ def _source(config, split, announce) -> Source:
     return load_dataset(split=split, partition=config.split, fill_holes=fill, announce=announce, **arguments)
 
 
-def _good_rows(source, config, announce) -> Source:
-    if config.skip_bad_rows:
-        rows, bad = readable_rows(source, announce)
-        if bad:
-            announce(f"WARNING: {len(bad)} of {len(source)} rows are left out:\n{bad_rows_text(bad)}")
-        return Rows(source, rows) if bad else source
-    bad = bad_rows(source)
+def _good_rows(source, announce) -> Source:
+    rows, bad = readable_rows(source, announce)
     if bad:
-        raise ValueError(
-            f"{len(bad)} of {len(source)} rows cannot be read; --skip-bad-rows goes on without them.\n"
-            f"{bad_rows_text(bad)}"
-        )
-    return source
+        announce(f"WARNING: {len(bad)} of {len(source)} rows are left out:\n{bad_rows_text(bad)}")
+    return Rows(source, rows) if bad else source
 
 
-def _surveyed(pipeline, config, announce) -> Survey:
-    """Looks at samples of a split before they are used; a wrong unit is a ValueError that names the split."""
+def _looked(pipelines, config) -> list[Looked]:
+    """Headers of all rows and samples of both splits, before anything is said of the bad ones among them."""
+    bad, looked = [], []
+    for pipeline in pipelines:
+        known = {} if config.skip_bad_rows else bad_rows(pipeline.source)
+        indices = [index for index in surveyed_rows(len(pipeline.source)) if index not in known]
+        looked.append(look(pipeline.read, indices, config.min_depth, config.max_depth))
+        bad.append({**known, **looked[-1].bad})
+    if any(bad):
+        raise ValueError(_refusal(bad, [len(pipeline.source) for pipeline in pipelines]))
+    return looked
+
+
+def _refusal(bad, counts):
+    """One list for both splits; a split without a bad row is not counted."""
+    rows = sum(count for count, of_split in zip(counts, bad, strict=True) if of_split)
+    reasons = dict(enumerate(of_split[index] for of_split in bad for index in sorted(of_split)))
+    return (
+        f"{len(reasons)} of {rows} rows cannot be read; --skip-bad-rows goes on without them.\n{bad_rows_text(reasons)}"
+    )
+
+
+def _surveyed(pipeline, looked, config, announce) -> Survey:
+    """What the samples of a split hold; a wrong unit is a ValueError that names the split."""
     source = pipeline.source
     try:
-        facts = survey(pipeline.read, len(source), config.min_depth, config.max_depth)
+        facts = summed_up(looked, config.min_depth, config.max_depth, units_per_metre=stored_units(source))
     except ValueError as error:
         raise ValueError(f"{source!r}: {error}") from error
     if facts.outside:
         announce(
             f"WARNING: {len(facts.outside)} depth maps of {source!r} have not one depth within "
-            f"{config.min_depth:g}..{config.max_depth:g} m, first number {facts.outside[0]}: is their unit another?"
+            f"{config.min_depth:g}..{config.max_depth:g} m, first {row_name(source, facts.outside[0])}: is their unit "
+            "another?"
+        )
+    if facts.samples < len(source) and not config.skip_bad_rows and config.dataset != "rooms":  # rooms are drawn
+        announce(
+            f"{source!r}: {facts.samples:,} of {len(source):,} rows were decoded; a damaged one among the others would "
+            "stop the run when it is read; --skip-bad-rows reads every row first."
         )
     return facts

@@ -8,6 +8,7 @@ import shutil
 import threading
 import weakref
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -300,3 +301,44 @@ def test_broken_row_in_the_middle_leaves_no_report(run, own_data, capsys):
     assert command("--checkpoint", run) == 2
     assert "Row 4 of test.csv" in capsys.readouterr().err
     assert not list(run.glob("evaluation*"))
+
+
+def test_other_data_that_names_its_unit_is_read_in_it(own_data, tmp_path):
+    run = TrainConfig(dataset="folder", data_dir=str(own_data), depth_unit="mm").resolved()
+    (tmp_path / "other").mkdir()
+    config = EvaluationConfig(data_dir=str(tmp_path / "other"))
+    assert evaluation._data_of(config, run)["depth_unit"] == "mm"
+    (tmp_path / "other" / "dataset.json").write_text('{"depth_unit": "cm"}')
+    assert evaluation._data_of(config, run)["depth_unit"] is None  # the side-car's, then
+    assert evaluation._data_of(EvaluationConfig(), run)["depth_unit"] == "mm"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol"), [("rooms", "full"), ("nyu-csv", "eigen"), ("nyu-labeled", "eigen"), ("kitti", "garg")]
+)
+def test_default_protocol_is_the_data_set_s(dataset, protocol):
+    assert evaluation._default_protocol({"name": dataset, "data_dir": None}) == protocol
+
+
+def test_crop_of_the_side_car_is_the_default_protocol(own_data):
+    data = {"name": "folder", "data_dir": str(own_data)}
+    assert evaluation._default_protocol(data) == "full"
+    (own_data / "dataset.json").write_text('{"crop": [4, 44, 8, 56]}')
+    protocol = evaluation._default_protocol(data)
+    assert protocol.valid_mask(np.ones((48, 64)), 10.0).sum() == 40 * 48
+    with pytest.raises(ValueError, match="leaves the frame"):
+        protocol.valid_mask(np.ones((40, 64)), 10.0)
+
+
+def test_a_model_without_a_range_is_judged_in_the_data_s():
+    assert evaluation._finite_range(keras.Sequential([keras.layers.Identity()]), (0.8, 80.0)) == (0.8, 80.0)
+
+
+def test_a_run_that_left_bad_rows_out_is_judged_without_them(run, own_data, capsys):
+    values = json.loads((run / "config.json").read_text())
+    write_json(run / "config.json", {**values, "skip_bad_rows": True})
+    (own_data / "test" / "1.png").unlink()
+    assert cli.main(["evaluate", "--checkpoint", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert "WARNING: 1 of" in out
+    assert "Row 3 of test.csv" in out

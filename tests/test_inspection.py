@@ -11,7 +11,7 @@ from densedepth_keras.config import CheckConfig, ShowConfig
 from densedepth_keras.data import DATASETS, load_dataset
 from densedepth_keras.data.augment import parse_augmentation
 from densedepth_keras.data.checking import check_data
-from densedepth_keras.data.sample import Sample
+from densedepth_keras.data.pipeline import Pipeline
 from densedepth_keras.inspection import check, list_datasets, show, show_samples, write_report
 from densedepth_keras.plots import plot_depth_shares, plot_sheet
 
@@ -120,14 +120,32 @@ def test_show_samples_augments_as_training_does(monkeypatch, tmp_path):
     )
     rooms, augment = load_dataset("rooms", "test", limit=9), parse_augmentation("strong")
     show_samples(rooms, tmp_path / "a.png", count=3, augment=augment, image_size=(48, 64), seed=5, max_depth=10)
+    size = (48, 64)
+    line = Pipeline(rooms, image_size=size, depth_size=size, batch_size=1, augment=augment, seed=5)
     assert len(drawn["rows"]) == 3
     assert drawn["columns"] == ("image", "depth", "augmented", "its depth")
     for index, (name, panels) in zip((0, 4, 8), drawn["rows"], strict=True):
         assert f"{index}" in name
         assert [panel.shape for panel in panels] == [(48, 64, 3), (48, 64)] * 2
-        expected = augment(Sample(*panels[:2]), np.random.default_rng([5, 0, index]))
-        np.testing.assert_array_equal(panels[2], expected.image)
-        np.testing.assert_array_equal(panels[3], expected.depth)
+        images, depths = line.batch(0, [index])
+        np.testing.assert_array_equal(panels[2], images[0])
+        np.testing.assert_array_equal(panels[3], depths[0, ..., 0])
+
+
+def test_what_a_data_set_says_as_it_is_opened_is_passed_on(own_data, tmp_path, monkeypatch, capsys):
+    def load(*, announce, **arguments):
+        announce("its licence")
+        return load_dataset("folder", data_dir=own_data, depth_unit="mm", split=arguments["split"])
+
+    monkeypatch.setattr("densedepth_keras.inspection.load_dataset", load)
+    lines: list[str] = []
+    check(folder_config(own_data, split="test"), lines.append)
+    assert lines[0] == "its licence"
+    lines.clear()
+    check(folder_config(own_data, split="test", json=True), lines.append)
+    assert len(lines) == 1  # JSON alone
+    show(ShowConfig(count=1, output=str(tmp_path / "a.png")))
+    assert capsys.readouterr() == ("", "its licence\nits licence\n")
 
 
 def test_an_empty_source_is_refused(tmp_path):
@@ -139,6 +157,7 @@ def test_every_data_set_is_listed():
     text = list_datasets()
     names = [line.split()[0] for line in text.splitlines() if line[:1].strip()]
     assert names == list(DATASETS)
+    assert "--partition paper; in training, --split paper" in " ".join(text.split())
     paragraphs = text.split("\n\n")
     for key, paragraph in itertools.product(("size", "licence", "from", "flags"), paragraphs):
         assert f" {key} " in paragraph

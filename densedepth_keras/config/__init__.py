@@ -3,7 +3,7 @@
 Standard library only: `train.py --help` must not wait for Keras.
 """
 
-from densedepth_keras.config.data import CheckConfig, FillConfig, ShowConfig
+from densedepth_keras.config.data import RANGES, CheckConfig, FillConfig, ShowConfig
 from densedepth_keras.config.evaluation import EvaluationConfig, ImportConfig
 from densedepth_keras.config.files import CONFIG_FILE, HISTORY_FILE, MEAN_FILE, MODEL_FILE, write_json
 from densedepth_keras.config.flags import add_flags
@@ -15,6 +15,7 @@ __all__ = [
     "HISTORY_FILE",
     "MEAN_FILE",
     "MODEL_FILE",
+    "RANGES",
     "CheckConfig",
     "EvaluationConfig",
     "FillConfig",

@@ -169,6 +169,7 @@ class TrainConfig(DataConfig):
             check("depth_weight", self.depth_weight, lambda value: value == 0.1, f"left alone: {self.loss} has none")
         check("decoder_filters", self.decoder_filters, lambda f: f > 0 and f % 16 == 0, "a positive multiple of 16")
         check("seed", self.seed, lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
+        check("cache", self.cache, bool, "auto, memory, none or a folder")
         settle_image_size(self)
         check("name", self.name, _is_folder_name, "the name of one folder, not a path")
 

@@ -1,5 +1,6 @@
 """Files read by name from a zip that stays packed, or from the same tree unpacked: at random, from any thread."""
 
+import io
 import os
 import struct
 import threading
@@ -209,10 +210,14 @@ class Tree:
 
     def head(self, name: str, count: int) -> bytes:
         """The first `count` bytes of a file."""
+        with self.open(name) as file:
+            return file.read(min(count, os.fstat(file.fileno()).st_size))
+
+    def open(self, name: str) -> BinaryIO:
+        """A file, open for reading."""
         if name not in self:
             raise FileNotFoundError(f"No such file. Received: {self.path / name}")
-        with _open(self.path / name) as file:
-            return file.read(min(count, os.fstat(file.fileno()).st_size))
+        return io.BufferedReader(_open(self.path / name))
 
     def fingerprint(self, name: str) -> tuple[int, int]:
         """Bytes and CRC-32 of a file, those that an archive of it would state."""

@@ -17,7 +17,7 @@ from densedepth_keras.data.pictures import MAX_FILE_BYTES, MAX_PIXELS, check_pix
 class Stored(NamedTuple):
     """What the header says of an array, and how to read the rest; of the open file it came from."""
 
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None
     dtype: np.dtype
     load: Callable[[], np.ndarray]
 
@@ -40,13 +40,13 @@ def _opened(path, stack):
     """What is stored, checked, and its shape without an axis of length 1."""
     with naming(path, "The depth map cannot be read"):
         stored = READERS[Path(path).suffix.lower()](path, stack)
-    shape = tuple(stored.shape)
+    shape = tuple(stored.shape or ())  # None of a HDF5 dataset without values
     if len(shape) == 3 and 1 in (shape[0], shape[-1]):
         shape = shape[:2] if shape[-1] == 1 else shape[1:]
     if len(shape) != 2 or min(shape) < 1 or stored.dtype.kind not in "fiu":
         raise ValueError(
             "A depth array must be two-dimensional numbers, (height, width). "
-            f"Received: shape={tuple(stored.shape)}, dtype={stored.dtype} in {str(path)!r}"
+            f"Received: shape={tuple(stored.shape or ())}, dtype={stored.dtype} in {str(path)!r}"
         )
     check_pixels(shape[::-1], path)
     return stored, shape

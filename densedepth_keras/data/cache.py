@@ -112,7 +112,7 @@ class CachedOnDisk(_Cached):
 
     def __init__(self, source: Source, folder: str | os.PathLike):
         super().__init__(source)
-        if " at 0x" in repr(source):  # an address in memory, from which the next run may read something else
+        if not _tells_itself(source):
             raise ValueError(
                 "A source to be kept on disk must say what it holds, by a `content_key` or a `__repr__` of its own. "
                 f"Received: source={source!r}"
@@ -127,16 +127,22 @@ class CachedOnDisk(_Cached):
 
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]
-        try:
-            key = hashlib.blake2b(_MAGIC + content_key(self.source, index), digest_size=16).digest()
-        except (OSError, ValueError):
+        key = self._key(index)
+        if key is None:
             return self.source[index]  # which says what is wrong with the row
         path = self.folder / key.hex()[:2] / f"{key.hex()}.sample"
         sample = _read_sample(path, key)
         if sample is None:
             sample = self.source[index]
-            self._write(path, key, sample)
+            if self._writes and self._key(index) == key:  # else the files were changed while they were read
+                self._write(path, key, sample)
         return sample
+
+    def _key(self, index):
+        try:
+            return hashlib.blake2b(_MAGIC + content_key(self.source, index), digest_size=16).digest()
+        except (OSError, ValueError):
+            return None
 
     def stored_bytes(self) -> int:
         """What the samples in the folder take on disk, those of other sources included."""
@@ -145,8 +151,6 @@ class CachedOnDisk(_Cached):
         )
 
     def _write(self, path, key, sample):
-        if not self._writes:
-            return
         try:
             _write_sample(path, key, sample)
         except OSError as error:
@@ -157,6 +161,15 @@ class CachedOnDisk(_Cached):
 
     def __repr__(self):
         return f"{self.source!r}, kept in {str(self.folder)!r}"
+
+
+def _tells_itself(source):
+    """Whether its keys are its own, and not those of a `repr` that is an address in memory, which the next run may
+    give to something else."""
+    if not hasattr(source, "content_key"):
+        return " at 0x" not in repr(source)
+    inner = getattr(source, "source", None)  # sources that stand before another hand its keys on
+    return not hasattr(inner, "__getitem__") or _tells_itself(inner)
 
 
 def _read_sample(path, key) -> Sample | None:

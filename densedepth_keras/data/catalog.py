@@ -22,6 +22,12 @@ _SIZES = (
     "unpacked archive (34 GB or more) beside it meanwhile. Research use: Silberman, Hoiem, Kohli, Fergus (ECCV 2012), "
     "in the packing of FastDepth (Wofk et al., ICRA 2019)."
 )
+_NEEDED_BYTES = 2 * DOWNLOAD_BYTES + PREPARED_BYTES
+"""Archive, unpacked archive and prepared copy lie side by side in the end."""
+
+_READER = b"NYUTfds 1"
+"""Part of every content key; another number where the same records come to be read as another sample."""
+
 _TFDS_SPLITS = {"train": "train", "validation": "train", "test": "validation"}
 _HELD_OUT = 20
 """One in so many training examples validates, the last ones."""
@@ -97,12 +103,12 @@ class NYUTfds:
         return f"Example {self._indices[index]} of {NAME}'s {self._tfds_split!r} in {self.directory}"
 
     def check_row(self, index: int) -> None:
-        """Reads the stored record without decoding it, so that its checksum is looked at."""
-        self._read(index, self._examples.data_source)
+        """Looks at nothing: opening has found the records, and the checksum of one takes as long as decoding it."""
+        self._indices[index]
 
     def content_key(self, index: int) -> bytes:
         """A digest of the stored record."""
-        return hashlib.blake2b(self._read(index, self._examples.data_source), digest_size=16).digest()
+        return hashlib.blake2b(_READER + self._read(index, self._examples.data_source), digest_size=16).digest()
 
     def _read(self, index, rows):
         number = self._indices[index]
@@ -172,6 +178,13 @@ def _prepare(builder, download, announce):
     file_format = "array_record" if importlib.util.find_spec("array_record") else "tfrecord"
     folder = Path(builder.data_dir)
     free = shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.is_dir())).free
+    downloads = folder.parents[1] / "downloads"  # what an earlier try has left there is not needed again
+    needed = _NEEDED_BYTES - sum(file.stat().st_size for file in downloads.rglob("*") if file.is_file())
+    if free < needed:
+        raise ValueError(
+            f"Too little room: {_SIZES} Name a folder with {needed / 1e9:.0f} GB or more free with --data-dir. "
+            f"Received: {free / 1e9:.0f} GB free in {folder}"
+        )
     announce(f"{_SIZES} Into {folder} ({free / 1e9:.0f} GB free), as {file_format}; this takes hours.")
     builder.download_and_prepare(file_format=file_format)
 

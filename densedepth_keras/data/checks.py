@@ -1,17 +1,17 @@
 """What is looked at before a run starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from densedepth_keras.data.checking.reading import Progress, listed, read_rows
-from densedepth_keras.data.checking.units import LEAST_VALID_SHARE, misread
+from densedepth_keras.data.checking.units import LEAST_VALID_SHARE, misread, stored_units
 from densedepth_keras.data.sample import Sample, Source, check_row, evenly_spaced
 from densedepth_keras.depth import in_range
 
 SURVEY_SAMPLES = 1000
-"""At most so many samples, evenly spaced, are read in full before training."""
+"""At most so many samples, evenly spaced, are read in full before training; damage in the others is not seen."""
 
 _UNIT_HINT = "--depth-unit mm for millimetres, cm for centimetres, m for metres."
 
@@ -35,6 +35,33 @@ class Survey(NamedTuple):
     outside: tuple[int, ...]
 
 
+class Looked(NamedTuple):
+    """What `look` saw: the sums that `summed_up` makes a Survey of.
+
+    Attributes:
+        total: float64 `(h, w)`, metres: the sum of the valid depths at every pixel; 0 where nothing was read.
+        seen: int64 `(h, w)`, how many they are.
+        measured: pixels that are no holes.
+        medians: metres, of every sample with measurements.
+        samples: how many samples were read.
+        outside: indices of samples with measurements, but none inside the range.
+        bad: index -> why it cannot be read.
+    """
+
+    total: np.ndarray
+    seen: np.ndarray
+    measured: int
+    medians: list[float]
+    samples: int
+    outside: tuple[int, ...]
+    bad: dict[int, str]
+
+
+def surveyed_rows(count: int) -> list[int]:
+    """Which of `count` samples are read in full before training: all, or `SURVEY_SAMPLES` evenly spaced ones."""
+    return evenly_spaced(count, SURVEY_SAMPLES)
+
+
 def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_depth: float) -> Survey:
     """Reads samples in full (of many, `SURVEY_SAMPLES` evenly spaced ones) and sums up their depth.
 
@@ -48,12 +75,22 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
         ValueError: samples that cannot be read, all of them listed; or fewer than `LEAST_VALID_SHARE` of the depths
             inside the range, which is almost always a wrong unit; the message proposes the right one.
     """
-    indices = evenly_spaced(count, SURVEY_SAMPLES)
-    total, seen, measured, medians, outside, bad = 0.0, 0, 0, [], [], {}
+    indices = surveyed_rows(count)
+    looked = look(read, indices, min_depth, max_depth)
+    if looked.bad:
+        raise ValueError(_refusal(looked.bad, len(indices)))
+    return summed_up(looked, min_depth, max_depth, _UNIT_HINT)
+
+
+def look(read: Callable[[int], Sample], indices: Iterable[int], min_depth: float, max_depth: float) -> Looked:
+    """Reads samples in full; `survey` without its verdict, for a caller who has more rows to complain about."""
+    total, seen, measured, medians, outside, bad = np.zeros(()), np.zeros((), np.int64), 0, [], [], {}
+    count = 0
     for index, depth, reason in read_rows(lambda index: read(index).depth, indices):
         if reason is not None:
             bad[index] = reason
             continue
+        count += 1
         valid = in_range(depth, min_depth, max_depth)
         total = total + np.where(valid, depth, 0).astype(np.float64)
         seen = seen + valid.astype(np.int64)
@@ -61,12 +98,30 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
             measured += np.count_nonzero(depth)
             medians.append(float(np.median(depth[depth > 0])))
             outside += [] if valid.any() else [index]
-    if bad:
-        raise ValueError(_refusal(bad, len(indices)))
-    _check_share(medians, int(np.sum(seen)), measured, min_depth, max_depth)
+    return Looked(total, seen, measured, medians, count, tuple(outside), bad)
+
+
+def summed_up(
+    looked: Looked, min_depth: float, max_depth: float, hint: str = "", units_per_metre: float | None = None
+) -> Survey:
+    """The Survey of samples that could all be read.
+
+    Args:
+        looked: of `look`, no sample bad.
+        min_depth: metres.
+        max_depth: metres.
+        hint: what to say of a wrong unit where `units_per_metre` does not tell.
+        units_per_metre: stored units, see `units.stored_units`.
+
+    Raises:
+        ValueError: fewer than `LEAST_VALID_SHARE` of the depths inside the range.
+    """
+    total, seen, measured, samples = looked.total, looked.seen, looked.measured, looked.samples
+    guess = (min_depth, max_depth, hint, units_per_metre)
+    _check_share(looked.medians, int(np.sum(seen)), measured, *guess)
     mean = np.where(seen > 0, total / np.maximum(seen, 1), np.sum(total) / np.sum(seen))
-    shares = measured / (np.size(seen) * len(indices)), float(np.sum(seen) / measured)
-    return Survey(mean.astype(np.float32), *shares, len(indices), tuple(outside))
+    shares = measured / (np.size(seen) * samples), float(np.sum(seen) / measured)
+    return Survey(mean.astype(np.float32), *shares, samples, looked.outside)
 
 
 def bad_rows(source: Source, workers: int | None = None) -> dict[int, str]:
@@ -132,21 +187,22 @@ def check_unit(source: Source, min_depth: float, max_depth: float, samples: int 
         valid += np.count_nonzero(in_range(depth, min_depth, max_depth))
         measured += np.count_nonzero(depth)
     if measured:
-        _check_share(medians, valid, measured, min_depth, max_depth)
+        _check_share(medians, valid, measured, min_depth, max_depth, "", stored_units(source))
 
 
-def _check_share(medians, valid, measured, min_depth, max_depth):
+def _check_share(medians, valid, measured, *guess):
     if not measured or valid < LEAST_VALID_SHARE * measured:
-        raise ValueError(_out_of_range(medians, valid / max(measured, 1), min_depth, max_depth))
+        raise ValueError(_out_of_range(medians, valid / max(measured, 1), *guess))
 
 
-def _out_of_range(medians, share, min_depth, max_depth):
+def _out_of_range(medians, share, min_depth, max_depth, hint, units):
     if not medians:
         return "Not one depth was measured: every map is 0 (a hole) everywhere."
     median = float(np.median(medians))
     inside = f"Only {share:.1%} of the depths lie" if share else "No depth lies"
     message = f"{inside} inside {min_depth:g}..{max_depth:g} m; the median is {median:.4g} m."
-    guess = misread(median, min_depth, max_depth)
-    if guess:
-        return f"{message} The unit looks {guess.size}: {_UNIT_HINT}"
-    return f"{message} Check --depth-unit, --min-depth and --max-depth."
+    guess = misread(median, min_depth, max_depth, units)
+    if guess is None:
+        return f"{message} Check {'--depth-unit, ' if units or hint else ''}--min-depth and --max-depth."
+    cure = f"{guess.flag}, these look like {guess.truth}" if guess.flag else hint.rstrip(".")
+    return f"{message} The unit looks {guess.size}{': ' if cure else ''}{cure}."

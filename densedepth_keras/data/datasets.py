@@ -21,6 +21,7 @@ _ARGUMENTS = MappingProxyType(
     {
         "depth_unit": ("folder",),
         "depth_scale": ("folder",),
+        "partition": ("nyu-labeled",),
         "raw_depth": ("nyu-labeled", "rooms"),
         "split_dir": ("kitti",),
         "camera": ("kitti",),
@@ -91,7 +92,7 @@ def load_dataset(
     check_name(split, SPLITS, "split", "split")
     if limit is not None and limit < 1:
         raise ValueError(f"`limit` must be at least 1. Received: limit={limit}")
-    _check_arguments(name, data_dir, given)
+    _check_arguments(name, data_dir, {**given, "partition": None if partition == "official" else partition})
     source = DATASETS[name](split=split, data_dir=data_dir, partition=partition, announce=announce, **given)
     if limit is not None and limit < len(source):
         source = Rows(source, range(limit))

@@ -33,7 +33,8 @@ DESCRIPTIONS = MappingProxyType(
         ),
         "nyu-labeled": Description(
             "NYU Depth v2, the densely labelled indoor frames, 640x480, Kinect",
-            "715 / 80 / 654 pairs (official) or 1000 / 224 / 225 (--partition paper); one file of 2.8 GB",
+            "715 / 80 / 654 pairs (official) or 1000 / 224 / 225 (--partition paper; in training, --split paper); one "
+            "file of 2.8 GB",
             "research use; Silberman et al., ECCV 2012",
             "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat",
             "--data-dir nyu_depth_v2_labeled.mat",

@@ -1,7 +1,10 @@
 """Pairs of image and depth map: read, filled and written, one by one or by several processes."""
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -63,6 +66,13 @@ _received: dict[str, Folder] = {}  # in a worker process: the folders, sent once
 
 def _receive(folders):
     _received.update(folders)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent():
+    """A worker whose parent was killed would wait for work for ever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _fill_received(job):
@@ -75,8 +85,8 @@ def _fill(folder, job):
     try:
         image, depth = Filled(folder)[job.index]
         stored = _stored(depth, depth_file)
-    except (ValueError, OSError) as error:
-        text = str(error)
+    except (ValueError, OSError, MemoryError) as error:
+        text = str(error) or "not enough memory"
         return text if text.startswith(job.name) else f"{job.name}: {text}"
     image_file.parent.mkdir(parents=True, exist_ok=True)
     depth_file.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from densedepth_keras.atomic import check_writable, written_beside
+from densedepth_keras.data.files import check_header
 from densedepth_keras.data.fill_jobs import Job, fill_pairs
-from densedepth_keras.data.folder import Folder
+from densedepth_keras.data.folder import TABLE_SUFFIXES, Folder
 from densedepth_keras.sidecar import FILE_NAME
 
 PROGRESS_SECONDS = 5.0
@@ -53,8 +54,8 @@ def fill_folder(
     upright, as `Folder` reads it. Each split gets a CSV list of the rows that could be filled, and `dataset.json`
     repeats the source's, its unit now millimetres. The lists are written last.
 
-    After a break, call again: pairs that are complete, and not older than the files they come from, are kept. Nothing
-    is written into `source_dir`.
+    After a break, call again: pairs that are complete, not older than the files they come from, and filled from these
+    very two files, are kept. Nothing is written into `source_dir`.
 
     Args:
         source_dir: folder with own data.
@@ -72,16 +73,17 @@ def fill_folder(
     Raises:
         ValueError: folders inside one another; an output folder with other content, or begun from other data or with
             another unit; two rows that share a file of their pairs and would overwrite each other.
-        FileNotFoundError: no such folder, no split in it.
+        FileNotFoundError: no such folder, no split in it, half of one.
         OSError: nothing can be written, or a worker process died. What is complete stays.
     """
     source_dir, output_dir = Path(source_dir), Path(output_dir)
     _check_arguments(source_dir, output_dir, workers)
-    folders = _open_splits(source_dir, depth_unit=depth_unit, depth_scale=depth_scale)
+    folders = _open_splits(source_dir, announce, depth_unit=depth_unit, depth_scale=depth_scale)
     rows = {split: _jobs(folder, split, source_dir, output_dir) for split, folder in folders.items()}
     jobs = _unique([job for split in rows.values() for job in split])
     described = next(iter(folders.values()))
-    _claim(output_dir, source_dir, described.units_per_metre)
+    origin = {"source": str(source_dir.resolve()), "units_per_metre": described.units_per_metre}
+    _note_pairs(output_dir, origin, _claim(output_dir, origin), _pairs(jobs, source_dir, output_dir))
     waiting = [job for job in jobs if not _is_complete(job)]
     kept = len(jobs) - len(waiting)
     announce(f"Filling {len(waiting)} pairs with {workers} process{'es' * (workers > 1)}; {kept} are there already.")
@@ -108,14 +110,27 @@ def _check_arguments(source_dir, output_dir, workers):
         )
 
 
-def _open_splits(source_dir, **unit):
-    present = {path.name.split(".")[0] for path in source_dir.iterdir()}
-    folders = {split: Folder(source_dir, split, **unit) for split in _SPLITS if split in present}
+def _open_splits(source_dir, announce, **unit):
+    """The splits that are there. Of other files named as a split, notes or pictures to try, a line is announced."""
+    folders, others = {}, []
+    for split in _SPLITS:
+        named = sorted(path.name for path in source_dir.iterdir() if path.name.split(".")[0] == split)
+        if not named:
+            continue
+        try:
+            folders[split] = Folder(source_dir, split, **unit)
+        except FileNotFoundError:
+            if any((source_dir / split / kind).exists() for kind in ("image", "depth")):
+                raise  # half a split
+            others += named
     if not folders:
         raise FileNotFoundError(
-            "No split to fill: expected train.csv, or the folders train/image and train/depth, likewise validation "
-            f"or test. Received: source_dir={str(source_dir)!r}"
+            f"No split to fill: expected train{', train'.join(TABLE_SUFFIXES)}, the folders train/image and "
+            "train/depth, or .h5 files below train, likewise validation or test. "
+            f"Received: source_dir={str(source_dir)!r}"
         )
+    if others:
+        announce(f"Not filled, as neither a list nor a folder of pairs: {', '.join(others)}")
     return folders
 
 
@@ -156,18 +171,22 @@ def _unique(jobs):
     return list(pairs.values())
 
 
-def _claim(output_dir, source_dir, units_per_metre):
-    """Makes the folder and notes what it comes from, or checks that it is an earlier call's of the same source."""
-    origin = {"source": str(source_dir.resolve()), "units_per_metre": units_per_metre}
+def _claim(output_dir, origin):
+    """Makes the folder and notes what it comes from, or checks that it is an earlier call's of the same source.
+
+    Returns:
+        The pairs that earlier calls have noted; see `_note_pairs`.
+    """
     marker = output_dir / _MARKER
     if marker.is_file():
         found = json.loads(marker.read_text(encoding="utf-8"))
+        pairs = found.pop("pairs", {}) if isinstance(found, dict) else {}
         if found != origin:
             raise ValueError(
                 f"`output_dir` was begun from other data or with another unit: {found}. Expected: {origin}. "
                 f"Choose another folder. Received: output_dir={str(output_dir)!r}"
             )
-        return
+        return pairs
     if output_dir.is_dir() and any(output_dir.iterdir()):
         raise ValueError(
             "`output_dir` must be new, empty, or begun by an earlier call. "
@@ -176,13 +195,39 @@ def _claim(output_dir, source_dir, units_per_metre):
     check_writable(output_dir, "output_dir")
     output_dir.mkdir(parents=True, exist_ok=True)
     _write_json(marker, origin)
+    return {}
+
+
+def _pairs(jobs, source_dir, output_dir):
+    """Depth map of the copy -> image and depth map of the source that it is filled from."""
+
+    def inside(folder, path):
+        return Path(os.path.relpath(path, folder)).as_posix()
+
+    return {inside(output_dir, job.targets[1]): [inside(source_dir, path) for path in job.sources] for job in jobs}
+
+
+def _note_pairs(output_dir, origin, noted, pairs):
+    """Notes what each depth map is filled from, before any is.
+
+    A depth map that lies there from other files, as after a list was mended, is removed first, to be filled again, and
+    the lists with it: they are of other pairs.
+    """
+    outdated = [output_dir / depth for depth, sources in pairs.items() if noted.get(depth) != sources]
+    outdated = [path for path in outdated if path.exists()]
+    if outdated:
+        for path in (*(output_dir / f"{split}.csv" for split in _SPLITS), *outdated):
+            path.unlink(missing_ok=True)
+    if noted | pairs != noted:
+        _write_json(output_dir / _MARKER, {**origin, "pairs": dict(sorted((noted | pairs).items()))})
 
 
 def _is_complete(job):
     try:
         written = min(target.stat().st_mtime for target in job.targets)
+        check_header(*job.targets)  # after a power failure a file of the right name and time may be empty
         return written >= max(source.stat().st_mtime for source in job.sources)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

@@ -24,7 +24,11 @@ def open_dataset(path: str | os.PathLike, name: str, stack: contextlib.ExitStack
             datasets), or that is packed in pieces too large to unpack.
     """
     check_regular(path)
-    file = stack.enter_context(h5py.File(path, "r"))
+    return dataset_in(stack.enter_context(h5py.File(path, "r")), name)
+
+
+def dataset_in(file: h5py.File, name: str) -> h5py.Dataset:
+    """The same of a file that is open; raises the same ValueErrors."""
     if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
         raise ValueError(f"expected a dataset {name!r}; it holds {', '.join(list(file)[:12]) or 'nothing'}")
     dataset = file[name]
@@ -53,11 +57,12 @@ def hdf5_image_size(path: str | os.PathLike) -> tuple[int, int]:
 def _image(path, stack):
     with naming(path, "The image cannot be read"):
         dataset = open_dataset(path, "rgb", stack)
+        dtype = dataset.dtype  # a TypeError for types that NumPy has not
     shape = dataset.shape or ()
-    if dataset.dtype != np.uint8 or len(shape) != 3 or 3 not in (shape[0], shape[-1]):
+    if dtype != np.uint8 or len(shape) != 3 or 3 not in (shape[0], shape[-1]):
         raise ValueError(
             "`rgb` must be uint8, (height, width, 3) or (3, height, width). "
-            f"Received: shape={shape}, dtype={dataset.dtype} in {str(path)!r}"
+            f"Received: shape={shape}, dtype={dtype} in {str(path)!r}"
         )
     channels_first = shape[-1] != 3
     height, width = shape[1:] if channels_first else shape[:2]

@@ -73,7 +73,8 @@ def fill_holes(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
 class Filled:
     """A source with the holes of its depth maps filled; see `fill_holes`.
 
-    Reading a sample without any measurement raises a ValueError that names its row.
+    Reading a sample without any measurement, or one that memory does not suffice to fill, raises a ValueError that
+    names its row.
 
     Args:
         source: any source.
@@ -91,6 +92,12 @@ class Filled:
             return Sample(image, fill_holes(image, depth))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.row_name(index)}: {error}") from error
+        except (MemoryError, RuntimeError) as error:  # SuperLU reports a failed allocation as one or the other
+            reason, (height, width) = str(error).rstrip(".") or type(error).__name__, depth.shape
+            raise ValueError(
+                f"{self.row_name(index)}: the holes could not be filled, most likely for want of memory: {reason}. "
+                f"Shrink image and depth first, or use fewer processes. Received: a frame of {width}x{height}"
+            ) from error
 
     def row_name(self, index: int) -> str:
         return row_name(self.source, index)

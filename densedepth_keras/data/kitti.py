@@ -8,16 +8,22 @@ from pathlib import Path
 from PIL import Image
 
 from densedepth_keras.data.files import check_header, check_pair, read_depth, read_image
+from densedepth_keras.data.images import image_header
 from densedepth_keras.data.kitti_splits import (
     CAMERAS,
+    LIST_NAMES,
     VALIDATION_DRIVES,
     eigen_test_frames,
-    find_list,
+    find_lists,
     read_list,
 )
 from densedepth_keras.data.kitti_tree import WHERE, Tree
+from densedepth_keras.data.pictures import check_regular
 from densedepth_keras.data.sample import Sample
 from densedepth_keras.names import check_name
+
+_READER = b"KITTI 1"
+"""Part of every content key; another number where the same files come to be read as another sample."""
 
 METRES_PER_UNIT = 1 / 256
 """Of the annotated depth's 16-bit PNG."""
@@ -38,7 +44,9 @@ class KITTI:
 
     Splits are Eigen's (NeurIPS 2014), read from lists in the formats of monodepth, monodepth2 and BTS: in `split_dir`
     or `data_dir`, in its `splits/eigen` or `splits/eigen_full`, as `eigen_train_files.txt` and the other names of
-    `LIST_NAMES`. Listed frames without annotated depth are left out, with one warning that counts them. Without lists:
+    `LIST_NAMES`. All come from the first of these folders that holds a training list, but for the test list, which is
+    looked for elsewhere where it is not there. Listed frames without annotated depth are left out, and of validation
+    those of the training list, each with one warning that counts them. Without lists:
 
     - test: Eigen's 697 left frames, built in; 652 of them have annotated depth;
     - validation: the annotated frames of the six of KITTI's own `val` drives that are no test drives;
@@ -58,7 +66,8 @@ class KITTI:
         dropped: listed frames that were left out for want of depth.
 
     Raises:
-        FileNotFoundError: no folder, no images, no depth, a validation list without a training list.
+        FileNotFoundError: no folder, no images, no depth, no list in `split_dir`, a validation list without a training
+            list.
         ValueError: an unknown split or camera, an empty split, a list row of no known form. Reading a sample raises
             one of both for files that are not there or cannot be decoded, for depth that is not 16-bit and for pairs
             of unequal size; the message names the row.
@@ -79,8 +88,11 @@ class KITTI:
             if folder is not None and not os.path.isdir(folder):
                 raise FileNotFoundError(f"`{name}` is not a folder. Received: {name}={str(folder)!r}")
         tree = Tree(self.data_dir)
+        if split_dir is not None and not any(find_lists([Path(split_dir)]).values()):
+            names = ", ".join(names[0] for names in LIST_NAMES.values())
+            raise FileNotFoundError(f"No split list there: expected {names}. Received: split_dir={str(split_dir)!r}")
         folders = [Path(folder) for folder in (split_dir, data_dir) if folder is not None]
-        lists = {name: find_list(name, folders) for name in ("train", "validation", "test")}
+        lists = find_lists(folders)
         frames = self._listed(lists)
         if frames is None:
             frames = self._annotated(lists, tree)
@@ -105,6 +117,8 @@ class KITTI:
             text = f"No validation list beside {lists['train']}: its rows of KITTI's own validation drives are held out"
             warnings.warn(f"{text} of training.", stacklevel=3)
             rows = [row for row in rows if (row.frame.drive in VALIDATION_DRIVES) == (self.split == "validation")]
+        elif self.split == "validation" and lists["train"] is not None:
+            rows = _without_training(rows, lists)
         name = (path or lists["train"]).name
         return [(row.frame, f"Row {row.line} of {name}" if row.has_depth else None) for row in rows]
 
@@ -154,26 +168,48 @@ class KITTI:
         row = self.rows[index]
         try:
             check_header(row.image, row.depth)
+            _check_upright(row.image)
             _check_16_bit(row.depth)
         except (ValueError, OSError) as error:
             raise self._named(error, index) from error
 
     def content_key(self, index: int) -> bytes:
         """A digest of both files' bytes."""
-        row, digest = self.rows[index], hashlib.blake2b(digest_size=16)
+        row, digest = self.rows[index], hashlib.blake2b(_READER, digest_size=16)
         try:
             for path in (row.image, row.depth):
-                digest.update(hashlib.blake2b(Path(path).read_bytes()).digest())
-        except OSError as error:
+                check_regular(path)
+                with open(path, "rb") as file:
+                    digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
+        except (ValueError, OSError) as error:
             raise self._named(error, index) from error
         return digest.digest()
 
     def _named(self, error, index):
         kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-        return kind(f"{self.row_name(index)}: {error}")
+        row, text = self.rows[index], str(error)
+        told = any(str(path) in text for path in (row.image, row.depth))
+        files = "" if told else f" ({row.image}, {row.depth})"
+        return kind(f"{self.row_name(index)}{files}: {text}")
 
     def __repr__(self):
         return f"KITTI({str(self.data_dir)!r}, {self.split!r}, camera={self.camera!r})"
+
+
+def _without_training(rows, lists):
+    """The rows of a validation list without those frames that its training list holds as well."""
+    training = {row.frame for row in read_list(lists["train"])}
+    apart = [row for row in rows if row.frame not in training]
+    if len(apart) < len(rows):
+        text = f"{len(rows) - len(apart)} of {len(rows)} frames of {lists['validation']} are training frames as well"
+        warnings.warn(f"{text}, by {lists['train']}: left out of validation.", stacklevel=4)
+    return apart
+
+
+def _check_upright(path):
+    turn = image_header(path)[1]
+    if turn != 1:
+        raise ValueError(f"The image is stored turned (EXIF orientation {turn}). Received: {path!r}")
 
 
 def _check_16_bit(path):

@@ -104,10 +104,24 @@ def is_drive(name: str) -> bool:
     return re.fullmatch(_DRIVE, name) is not None
 
 
-def find_list(split: str, folders: Iterable[Path]) -> Path | None:
-    """The first list of the split in the folders, or in the places below them where people keep lists."""
-    places = (folder / below / name for folder in folders for below in LIST_FOLDERS for name in LIST_NAMES[split])
-    return next((place for place in places if os.path.isfile(place)), None)
+def find_lists(folders: Iterable[Path]) -> dict[str, Path | None]:
+    """The list of each split in the folders, or in the places below them where people keep lists; None for none.
+
+    Training and validation lists of two places may share frames, so both come from the first place that holds a
+    training list. The test list does, too, if it is there; else it is the first one found, as all are where no place
+    holds a training list.
+    """
+    places = [_lists_in(folder / below) for folder in folders for below in LIST_FOLDERS]
+    first = {split: next((lists[split] for lists in places if lists[split]), None) for split in LIST_NAMES}
+    chosen = next((lists for lists in places if lists["train"]), first)
+    return {**chosen, "test": chosen["test"] or first["test"]}
+
+
+def _lists_in(place):
+    return {
+        split: next((place / name for name in names if os.path.isfile(place / name)), None)
+        for split, names in LIST_NAMES.items()
+    }
 
 
 def read_list(path: Path) -> list[ListRow]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from densedepth_keras.data.hdf5 import dataset_in
 from densedepth_keras.data.nyu_frames import FRAMES, split_frames
+from densedepth_keras.data.pictures import check_pixels
 from densedepth_keras.data.sample import Sample
 from densedepth_keras.depth import MIN_IMAGE_SIDE
 
@@ -37,7 +39,8 @@ class NYULabeled:
 
     Raises:
         FileNotFoundError: no such file; the message says where it is to be had.
-        ValueError: not HDF5, truncated, or without the three arrays; a split with no frame in this file.
+        ValueError: not HDF5, truncated, without the three arrays, or with arrays that lie in another file or hold
+            frames of more than `pictures.MAX_PIXELS`; a split with no frame in this file.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class NYULabeled:
         raw_depth: bool = False,
     ):
         self.path = _locate(path)
+        self._place = self.path.resolve()
         file = _open(self.path)
         self._images, self._depths = file["images"], file["rawDepths" if raw_depth else "depths"]
         available = len(self._images)
@@ -81,8 +85,9 @@ class NYULabeled:
 
     def content_key(self, index: int) -> bytes:
         """Of the file's place, size and time, and the frame: hashing a frame would take as long as reading it."""
-        status = os.stat(self.path)
-        text = f"{self.path.resolve()} {status.st_size} {status.st_mtime_ns} {self._depths.name} {self.frames[index]}"
+        # Of the file that is open: another one may lie in its place by now, and the frames do not come from that.
+        status = os.fstat(self._images.file.id.get_vfd_handle())
+        text = f"{self._place} {status.st_size} {status.st_mtime_ns} {self._depths.name} {self.frames[index]}"
         return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=16).digest()
 
     def __repr__(self):
@@ -118,13 +123,20 @@ def _open(path):
 
 def _check_arrays(file, path):
     for name, rank in (("images", 4), ("depths", 3), ("rawDepths", 3)):
-        if not isinstance(file.get(name), h5py.Dataset) or file[name].ndim != rank:
-            raise ValueError(
-                f"The file has no array {name!r} of {rank} dimensions, so it is not {FILE_NAME}. "
-                f"It holds: {', '.join(list(file)[:12]) or 'nothing'}. Received: data_dir={str(path)!r}"
-            )
+        try:
+            found = f"its shape is {dataset_in(file, name).shape}"
+        except ValueError as error:
+            found = str(error)
+        else:
+            if file[name].ndim == rank:
+                continue
+        raise ValueError(
+            f"The file has no array {name!r} of {rank} dimensions, so it is not {FILE_NAME}: {found}. "
+            f"Received: data_dir={str(path)!r}"
+        )
     shapes = {name: file[name].shape for name in ("images", "depths", "rawDepths")}
     count, channels, *size = shapes["images"]
+    check_pixels(size, path)
     kinds = [file[name].dtype.kind for name in ("depths", "rawDepths")]
     if file["images"].dtype != np.uint8 or kinds != ["f", "f"] or min(size) < MIN_IMAGE_SIDE:
         raise ValueError(

@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 
 from densedepth_keras.data.archive import Archive, read_at
+from densedepth_keras.data.pictures import check_pixels
 from densedepth_keras.data.sample import Sample
 from densedepth_keras.depth import MIN_IMAGE_SIDE
 
@@ -19,6 +20,8 @@ ARRAY_BYTES = 2**32
 """Most bytes of one array; 654 frames of 640x480 are 0.6 GB of colours and 0.8 GB of float32 depth."""
 
 _HEADER_BYTES = 4096
+_READER = "EigenFrames 1"
+"""Part of every content key; another number where the same files come to be read as another sample."""
 
 
 class EigenFrames:
@@ -35,15 +38,17 @@ class EigenFrames:
         split: `"test"`; there is no other in it.
 
     Raises:
-        ValueError: another split, arrays of other kinds or sizes, pickled ones among them, a damaged archive, too
-            little temporary space.
-        FileNotFoundError: one of the arrays is not in the archive.
+        ValueError: arrays of other kinds or sizes, pickled ones among them, frames of more than
+            `pictures.MAX_PIXELS`, a damaged archive, too little temporary space.
+        FileNotFoundError: another split; one of the arrays is not in the archive.
     """
 
     def __init__(self, archive: Archive, split: str):
         self._archive = archive
         if split != "test":
-            raise ValueError(f"The archive holds the test split alone. Received: split={split!r}: {archive.path}")
+            raise FileNotFoundError(
+                f"The archive holds the test split alone. Received: split={split!r}: {archive.path}"
+            )
         headers = _header(archive, RGB), _header(archive, DEPTH)
         _check_arrays(*headers, archive.path)
         self._images, self._depths = (_Frames(archive, *header) for header in headers)
@@ -67,7 +72,7 @@ class EigenFrames:
 
     def content_key(self, index: int) -> bytes:
         stated = [self._archive.fingerprint(name) for name in (RGB, DEPTH)]
-        return hashlib.blake2b(f"nyu-test {range(len(self))[index]} {stated}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{_READER} {range(len(self))[index]} {stated}".encode(), digest_size=16).digest()
 
 
 class _Frames:
@@ -130,6 +135,7 @@ def _check_arrays(rgb, depth, path):
             f"Expected {RGB} (N, H, W, 3) of uint8 and {DEPTH} (N, H, W) of floats, {MIN_IMAGE_SIDE} pixels or more a "
             f"side. Received: {image_type} {images}, {depth_type} {depths}: {path}"
         )
+    check_pixels(depths[:0:-1], path)
 
 
 def _temporary_copy(blocks, size):

@@ -17,6 +17,8 @@ URL = "https://s3-eu-west-1.amazonaws.com/densedepth/"
 LISTS = {"train": "nyu2_train.csv", "validation": "nyu2_train.csv", "test": "nyu2_test.csv"}
 _ROOT = "data/"
 _BASES = (_ROOT, "", "nyu_data/data/")
+_READER = "NYUCsv 1"
+"""Part of every content key; another number where the same files come to be read as another sample."""
 
 
 class NYUCsv:
@@ -38,7 +40,7 @@ class NYUCsv:
         split: `"train"`, `"validation"` or `"test"`.
 
     Raises:
-        FileNotFoundError: nothing of that kind there; the message says where it is to be had.
+        FileNotFoundError: nothing of that kind there, or not this split; the message says where it is to be had.
         ValueError: a damaged or a wrong zip, a list that is none, a row that leaves the archive, an empty split.
             Reading a sample raises it for damaged, oversized or unequal pictures. The message names row and file.
     """
@@ -112,7 +114,7 @@ class ListedPairs:
         """Of sizes and CRC-32 of both files: the directory of a zip states them. Packed or unpacked, it is the same."""
         with self._named(index) as names:
             stated = [self._files.fingerprint(name) for name in names]
-        return hashlib.blake2b(f"nyu-csv {self._bits} {stated}".encode(), digest_size=16).digest()
+        return hashlib.blake2b(f"{_READER} {self._bits} {stated}".encode(), digest_size=16).digest()
 
     @property
     def _bits(self):
@@ -138,7 +140,8 @@ def _open_pairs(path, split) -> Source:
     if RGB in files:
         return EigenFrames(files, split)
     held = ", ".join(repr(name[:60]) for name in list(files)[:8]) if isinstance(files, Archive) else "another list"
-    raise ValueError(
+    another = any(_base_of(files, name) is not None for name in set(LISTS.values()))
+    raise (FileNotFoundError if another else ValueError)(
         f"Expected {_ROOT}{LISTS[split]}, as in {URL}{FILE_NAME}, or {RGB}, as in {URL}{TEST_FILE_NAME}. "
         f"Received: split={split!r}, data_dir={str(path)!r}, which holds {held or 'nothing'}"
     )

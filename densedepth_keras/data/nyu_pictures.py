@@ -7,7 +7,15 @@ import numpy as np
 
 from densedepth_keras.data.archive import Archive, Tree
 from densedepth_keras.data.files import check_pair, rgb_array
-from densedepth_keras.data.pictures import check_crc, check_pixels, exif_orientation, naming, open_picture
+from densedepth_keras.data.pictures import (
+    check_crc,
+    check_pixels,
+    check_whole,
+    exif_orientation,
+    naming,
+    open_picture,
+    orientation,
+)
 
 UNITS_PER_METRE = {8: 25.5, 16: 1000.0}
 """Stored units per metre by bit depth: value / 255 of 10 m in training, millimetres in the test. Exact in float32."""
@@ -15,6 +23,7 @@ UNITS_PER_METRE = {8: 25.5, 16: 1000.0}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEAD_BYTES = 4096
 _IMAGE_FORMATS = ("JPEG", "PNG")
+_NO_IMAGE, _NO_DEPTH = "The image cannot be decoded", "The depth map cannot be decoded"
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -26,11 +35,10 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     """
     with open_picture(io.BytesIO(data), name, _IMAGE_FORMATS) as picture:
         if picture.format == "PNG":
-            with naming(name, "The image cannot be decoded"):
+            with naming(name, _NO_IMAGE):
                 check_crc(data)
         pixels = rgb_array(picture, name)
-        if exif_orientation(picture) != 1:
-            raise ValueError(f"The image must be stored upright, not turned by EXIF. Received: {name!r}")
+        _check_upright(exif_orientation(picture), name)
         return pixels
 
 
@@ -46,25 +54,58 @@ def decode_depth(data: bytes, name: str, bits: int) -> np.ndarray:
         ValueError: not such a PNG, damaged, or too large.
     """
     _depth_size(data, name, bits)
-    with naming(name, "The depth map cannot be decoded"):
+    with naming(name, _NO_DEPTH):
         check_crc(data)
         stored = np.asarray(open_picture(io.BytesIO(data), name, ("PNG",)))
     return stored.astype(np.float32) / np.float32(UNITS_PER_METRE[bits])
 
 
 def check_headers(files: Archive | Tree, image: str, depth: str, bits: int) -> None:
-    """Raises what decoding the pair would raise, as far as their first bytes tell: kind, bit depth and size."""
+    """Raises what decoding the pair would raise, as far as their first bytes tell: kind, bit depth and size.
+
+    Files of a tree may have been cut short, so their ends are looked at as well; in a zip the directory says sizes.
+    """
     width, height = _depth_size(files.head(depth, _HEAD_BYTES), depth, bits)
-    try:
-        size = _image_size(files.head(image, _HEAD_BYTES), image)
-    except ValueError:  # the size of a JPEG stands behind whatever it carries along
-        size = _image_size(files.read(image), image)
+    if isinstance(files, Tree):
+        size = _whole_image_size(files, image)
+        _check_whole_depth(files, depth)
+    else:
+        size = _member_size(files, image)
     check_pair(np.broadcast_to(np.uint8(0), (*size[::-1], 3)), np.broadcast_to(np.float32(0), (height, width)))
+
+
+def _whole_image_size(files, name):
+    with files.open(name) as file, open_picture(file, name, _IMAGE_FORMATS) as picture:
+        size = picture.size
+        with naming(name, _NO_IMAGE):
+            turn = orientation(picture, file)
+            check_whole(picture, file)
+    _check_upright(turn, name)
+    return size
+
+
+def _check_whole_depth(files, name):
+    with files.open(name) as file, open_picture(file, name, ("PNG",)) as picture, naming(name, _NO_DEPTH):
+        check_whole(picture, file)
+
+
+def _member_size(files, name):
+    try:
+        return _image_size(files.head(name, _HEAD_BYTES), name)
+    except ValueError:  # the size of a JPEG stands behind whatever it carries along
+        return _image_size(files.read(name), name)
 
 
 def _image_size(data, name):
     with open_picture(io.BytesIO(data), name, _IMAGE_FORMATS) as picture:
+        if picture.format != "PNG" or "exif" in picture.info:  # of other PNG Pillow would decode the pixels for it
+            _check_upright(exif_orientation(picture), name)
         return picture.size
+
+
+def _check_upright(turn, name):
+    if turn != 1:
+        raise ValueError(f"The image must be stored upright, not turned by EXIF. Received: {name!r}")
 
 
 def _depth_size(data, name, bits):

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import weakref
 
 import numpy as np
 import tensorflow as tf
@@ -73,7 +74,8 @@ class Pipeline:
         self._samples, self._resized = self._sources(cache, cache_bytes)
         keep_freed_memory()
         self._buffers = Buffers(self.num_threads + 3)  # being made, waiting in `dataset`, in use
-        self._recent_order = functools.lru_cache(maxsize=2)(self.order)  # two: threads run ahead into the next epoch
+        order = weakref.WeakMethod(self.order)  # no cycle: a pipeline goes when it is let go
+        self._recent_order = functools.lru_cache(maxsize=2)(lambda epoch: order()(epoch))  # 2: threads run ahead
         self.error: BaseException | None = None
         """What went wrong while reading, as it was raised: tf.data would only pass on its text."""
 
@@ -162,7 +164,10 @@ class Pipeline:
         return self.augment.after_resize(sample, np.random.default_rng([self.seed, epoch, index]))
 
     def _read_step(self, step):
-        images, depths = tf.numpy_function(self._recorded_batch, [step], (tf.uint8, tf.float32))
+        # TensorFlow keeps what it calls for as long as the process lives; the samples in memory are not to be part of
+        # it. The dataset holds `_read_step`, and so the pipeline.
+        recorded_batch = weakref.WeakMethod(self._recorded_batch)
+        images, depths = tf.numpy_function(lambda step: recorded_batch()(step), [step], (tf.uint8, tf.float32))
         images.set_shape((None, *self.image_size, 3))
         depths.set_shape((None, *self.depth_size, 1))
         return images, depths

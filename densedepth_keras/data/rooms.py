@@ -62,21 +62,25 @@ class Rooms:
         return self.num_samples
 
     def __getitem__(self, index):
-        position = operator.index(index)
-        position += self.num_samples if position < 0 else 0
-        if not 0 <= position < self.num_samples:
-            raise IndexError(f"`index` must be below the {self.num_samples} samples of this split. Received: {index=}")
+        position = self._position(index)
         sample = render(draw_scene(random.Random(f"{self.seed}/{self.split}/{position}")), self.image_size)
         if not self.holes:
             return sample
         stream = [self.seed, list(ROOMS_SIZES).index(self.split), position]
         return Sample(sample.image, punch_holes(sample, np.random.default_rng(stream)))
 
+    def _position(self, index):
+        position = operator.index(index)
+        position += self.num_samples if position < 0 else 0
+        if not 0 <= position < self.num_samples:
+            raise IndexError(f"`index` must be below the {self.num_samples} samples of this split. Received: {index=}")
+        return position
+
     def row_name(self, index: int) -> str:
-        return f"Room {index} of {self.split}"
+        return f"Room {self._position(index)} of {self.split}"
 
     def content_key(self, index: int) -> bytes:
-        text = f"rooms {RENDERING} {self.seed} {self.split} {index} {self.image_size} {self.holes}"
+        text = f"rooms {RENDERING} {self.seed} {self.split} {self._position(index)} {self.image_size} {self.holes}"
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     def __repr__(self):

@@ -14,10 +14,10 @@ def paired_rows(data_dir: Path, split: str) -> list[Row]:
 
     Raises:
         FileNotFoundError: neither the two folders nor a HDF5 file.
-        ValueError: empty folders, a file without a partner, two files for one place.
+        ValueError: empty folders, one closed to the user, a file without a partner, two files for one place.
     """
     folders = data_dir / split / "image", data_dir / split / "depth"
-    if not all(folder.is_dir() for folder in folders):
+    if not all(map(os.path.isdir, folders)):  # False, not an error, below a closed folder
         return _hdf5_rows(data_dir, split, folders)
     images, depths = (
         _by_place(folder, suffixes) for folder, suffixes in zip(folders, (IMAGE_SUFFIXES, DEPTH_SUFFIXES), strict=True)
@@ -36,7 +36,7 @@ def paired_rows(data_dir: Path, split: str) -> list[Row]:
 
 def _hdf5_rows(data_dir, split, folders):
     top = data_dir / split
-    files = _by_place(top, HDF5_SUFFIXES) if top.is_dir() else {}
+    files = _by_place(top, HDF5_SUFFIXES) if os.path.isdir(top) else {}
     if not files:
         raise FileNotFoundError(
             f"No {split!r} split: expected {data_dir / (split + '.csv')}, .tsv or .jsonl (columns image,depth), the "
@@ -48,7 +48,7 @@ def _hdf5_rows(data_dir, split, folders):
 def _by_place(folder, suffixes):
     """Path inside the folder, without suffix -> file, of every file of these suffixes at any depth."""
     files: dict[str, Path] = {}
-    for inside in _walk(folder, "", set()):
+    for inside in _walk(folder):
         key, suffix = os.path.splitext(inside)
         if suffix.lower() not in suffixes:
             continue
@@ -58,17 +58,31 @@ def _by_place(folder, suffixes):
     return files
 
 
-def _walk(folder: Path, inside: str, above: set) -> Iterator[str]:
-    """Files below a folder but hidden ones, with `/` between folders; a link into a folder above is not entered."""
-    place = os.path.realpath(folder / inside)
-    if place in above:
-        return
-    with os.scandir(folder / inside) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.name.startswith("."):
+def _walk(folder: Path) -> Iterator[str]:
+    """Files below a folder but hidden ones, with `/` between folders.
+
+    Each folder is entered once, however many links lead to it, and by its own name where it has one in the tree: links
+    wait until all else has been seen.
+    """
+    folders, links, entered = [""], [], set()
+    while folders or links:
+        inside = folders.pop() if folders else links.pop(0)
+        place = os.path.realpath(folder / inside)
+        if place in entered:
             continue
-        if entry.is_dir():
-            yield from _walk(folder, f"{inside}{entry.name}/", above | {place})
-        else:
-            yield inside + entry.name
+        entered.add(place)
+        for name, is_folder, is_link in _entries(folder / inside):
+            if not is_folder:
+                yield inside + name
+            else:
+                (links if is_link else folders).append(f"{inside}{name}/")
+
+
+def _entries(folder):
+    """Name, whether it is a folder, whether it is a link, of all in a folder but what is hidden, by name."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            return sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in shown)
+    except PermissionError as error:
+        raise ValueError(f"The folder cannot be read: {error.strerror}. Received: {str(folder)!r}") from error

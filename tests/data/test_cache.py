@@ -9,7 +9,7 @@ import pytest
 
 from densedepth_keras.data import cache
 from densedepth_keras.data.cache import CachedInMemory, CachedOnDisk
-from densedepth_keras.data.sample import Sample
+from densedepth_keras.data.sample import Rows, Sample
 
 
 class Counted:
@@ -223,6 +223,44 @@ def test_a_source_that_nothing_tells_from_another_is_not_kept(tmp_path):
 
     with pytest.raises(ValueError, match=r"`content_key` or a `__repr__`.*Received: source=.*Nameless object at 0x"):
         CachedOnDisk(Nameless(), tmp_path)
+
+
+class OwnKeys(list):
+    __repr__ = object.__repr__
+
+    def content_key(self, index):
+        return b"own %d" % index
+
+
+def test_keys_of_its_own_are_enough(tmp_path):
+    sample = Counted()[0]
+    for source in (OwnKeys([sample]), CachedInMemory(OwnKeys([sample])), Rows(OwnKeys([sample]), [0])):
+        assert_same(CachedOnDisk(source, tmp_path)[0], sample)
+    assert len(files_of(tmp_path)) == 1
+
+
+def test_a_source_handed_on_by_another_must_tell_itself_as_well(tmp_path):
+    class Nameless(list):
+        __repr__ = object.__repr__
+
+    for source in (Rows(Nameless([1]), [0]), CachedInMemory(Nameless([1]))):
+        with pytest.raises(ValueError, match="Nameless object at 0x"):
+            CachedOnDisk(source, tmp_path)
+
+
+def test_a_sample_that_changed_while_it_was_read_is_not_kept(tmp_path):
+    class Changing(Counted):
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            self.units = 256.0  # its key follows
+            return sample
+
+    source = Changing()
+    cached = CachedOnDisk(source, tmp_path)
+    assert_same(cached[0], Counted()[0])
+    assert files_of(tmp_path) == []
+    assert_same(cached[0], Counted(units=256.0)[0])
+    assert len(files_of(tmp_path)) == 1
 
 
 def test_a_row_without_a_key_says_itself_what_is_wrong(tmp_path):

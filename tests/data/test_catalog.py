@@ -112,15 +112,24 @@ def test_folder_of_the_version_is_enough(prepared):
     assert numbers_of(NYUTfds("test", data_dir=prepared / VERSION)) == numbers_of(NYUTfds("test", data_dir=prepared))
 
 
-def test_rows_are_named_and_told_apart(prepared):
+def test_rows_are_named_and_told_apart(prepared, monkeypatch):
     source = NYUTfds("validation", data_dir=prepared)
     assert row_name(source, 0) == f"Example {TRAIN - 1} of nyu_depth_v2's 'train' in {prepared / VERSION}"
     train = NYUTfds("train", data_dir=prepared)
     keys = [content_key(train, i) for i in range(len(train))] + [content_key(source, 0)]
     assert len(set(keys)) == TRAIN
     assert keys[0] == content_key(NYUTfds("train", data_dir=prepared), 0)
+    monkeypatch.setattr(catalog, "_READER", b"NYUTfds of another year")
+    assert content_key(train, 0) != keys[0]
 
 
+@pytest.fixture
+def room(monkeypatch):
+    """A disk with 200 GB free."""
+    monkeypatch.setattr(catalog.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 200e9}))
+
+
+@pytest.mark.usefixtures("room")
 def test_mocked_catalog_of_full_size():
     with tfds.testing.mock_data(num_examples=47_584):
         announced = []
@@ -145,6 +154,7 @@ def test_not_prepared_says_what_it_takes(tmp_path):
         NYUTfds("val", data_dir=tmp_path)
 
 
+@pytest.mark.usefixtures("room")
 @pytest.mark.parametrize(("has_array_record", "file_format"), [(True, "array_record"), (False, "tfrecord")])
 def test_download_announces_and_prepares(tmp_path, monkeypatch, has_array_record, file_format):
     monkeypatch.setattr(catalog, "_builder", lambda data_dir: miniature(data_dir, train=2))
@@ -159,6 +169,19 @@ def test_download_announces_and_prepares(tmp_path, monkeypatch, has_array_record
     assert source[0].depth.max() > 0.7
 
 
+def test_too_little_room_is_said_before_the_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "_builder", miniature)
+    needed = 2 * 34_276_493_134 + 80_000_000_000  # archive, unpacked archive, prepared copy
+    usage = type("Usage", (), {"free": needed - 1})
+    monkeypatch.setattr(catalog.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(ValueError, match=r"Too little room.* 149 GB or more.*--data-dir.*Received: 149 GB free in"):
+        NYUTfds("train", data_dir=tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads/a.tar.gz").write_bytes(b"1")  # a byte that is there need not find room
+    assert len(NYUTfds("train", data_dir=tmp_path, download=True)) == TRAIN - 1
+
+
 def test_unfinished_preparation_is_not_prepared_over(tmp_path):
     (tmp_path / VERSION).mkdir(parents=True)
     with pytest.raises(ValueError, match=r"unfinished preparation.*Received: .*0.0.1"):
@@ -170,10 +193,12 @@ def test_damaged_record_is_named(own_copy):
     true = numbers_of(NYUTfds("test", data_dir=own_copy))
     file.write_bytes(_flipped(file.read_bytes(), 2000))  # in the first record's data, in both formats
     source = NYUTfds("test", data_dir=own_copy)
-    for read in (source.__getitem__, source.check_row, source.content_key):
+    for read in (source.__getitem__, source.content_key):
         with pytest.raises(ValueError, match=r"Example 0 of nyu_depth_v2's 'validation' in .* cannot be read"):
             read(0)
-    check_row(source, 1)
+    check_row(source, 0)  # reads no record
+    with pytest.raises(IndexError):
+        check_row(source, TEST)
     assert source[1].image[0, 0, 0] == true[1]
 
 

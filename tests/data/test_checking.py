@@ -18,7 +18,7 @@ from densedepth_keras.data.checking import check_data
 from densedepth_keras.data.checking.units import misread
 from densedepth_keras.data.checking.verdict import share_text
 from densedepth_keras.data.files import read_image
-from densedepth_keras.data.sample import Sample
+from densedepth_keras.data.sample import Rows, Sample
 
 
 def verdict_of(source, **options):
@@ -59,23 +59,64 @@ def test_threads_change_nothing():
     assert one.to_json() == many.to_json()
 
 
+class Stored(Scenes):
+    """Scenes stored with `true` units per metre and divided by `taken` ones."""
+
+    def __init__(self, count, true, taken):
+        factor = np.float32(true / taken)
+        super().__init__(count, change=lambda index, sample: sample._replace(depth=sample.depth * factor))
+        self.units_per_metre = taken
+
+
 @pytest.mark.parametrize(
-    ("scale", "title"),
+    ("true", "taken", "title"),
     [
-        (1000, "these look like millimetres; pass --depth-unit mm"),
-        (100, "these look like centimetres; pass --depth-unit cm"),
-        (10, "these look like millimetres read as centimetres; pass --depth-unit mm"),
-        (0.01, "these look like metres read as centimetres; pass --depth-unit m"),
-        (0.001, "these look like metres read as millimetres; pass --depth-unit m"),
+        (1000, 1, "these look like millimetres; pass --depth-unit mm"),
+        (100, 1, "these look like centimetres; pass --depth-unit cm"),
+        (1000, 100, "these look like millimetres read as centimetres; pass --depth-unit mm"),
+        (1, 100, "these look like metres read as centimetres; pass --depth-unit m"),
+        (1, 1000, "these look like metres read as millimetres; pass --depth-unit m"),
+        (5000, 500, "these look like TUM's 5000 units per metre read as 500 units per metre; pass --depth-scale 5000"),
+        (5000, 1, "these look like TUM's 5000 units per metre; pass --depth-scale 5000"),
+        (1000, 5000 / 64, "these look like millimetres read as 78.125 units per metre; pass --depth-unit mm"),
     ],
 )
-def test_wrong_units_are_errors(scale, title):
-    verdict = verdict_of(Scenes(4, change=lambda i, sample: sample._replace(depth=sample.depth * np.float32(scale))))
-    assert not verdict.ok
+def test_wrong_units_are_errors(true, taken, title):
+    for source in (Stored(4, true, taken), Rows(Stored(6, true, taken), range(4))):
+        finding = the_finding(verdict_of(source), "median")
+        assert finding.level == "error"
+        assert title in finding.title
+        # nobody means kilometres, or a shorter range
+        assert ("--max-depth" in finding.detail) == (1 < true / taken < 1000)
+
+
+def test_five_thousand_units_per_metre_read_as_millimetres():
+    finding = the_finding(verdict_of(Stored(4, 5000, 1000)), "% of the depths lie within")
+    assert "Or are these TUM's 5000 units per metre read as millimetres (--depth-scale 5000)?" in finding.detail
+
+
+def test_a_source_that_takes_no_unit_is_told_the_factor_alone():
+    verdict = verdict_of(Scenes(4, change=lambda i, sample: sample._replace(depth=10 * sample.depth)))
     finding = the_finding(verdict, "median")
     assert finding.level == "error"
-    assert title in finding.title
-    assert ("--max-depth" in finding.detail) == (scale in (10, 100))  # nobody means kilometres, or a shorter range
+    assert "these look ten times too large" in finding.title
+    assert "--depth" not in verdict.text()
+
+
+@pytest.mark.parametrize("units", [1.0, 100.0, 256.0, 1000.0, 5000.0])
+@pytest.mark.parametrize("max_depth", [10.0, 80.0])
+def test_the_unit_in_use_is_never_proposed(units, max_depth):
+    used = {1: "-unit m", 100: "-unit cm", 256: "-scale 256", 1000: "-unit mm", 5000: "-scale 5000"}[units]
+    for median in np.geomspace(1e-4, 1e5, 200):
+        guess = misread(median, 0.1, max_depth, units)
+        assert guess is None or guess.flag != f"--depth{used}"
+
+
+@pytest.mark.parametrize("metres", [12.0, 15.0, 25.0])
+def test_street_scenes_in_256ths_are_recognised(metres):
+    guess = misread(256 * metres, 1, 80, 1.0)
+    assert guess.flag == "--depth-scale 256"
+    assert guess.size == "256 times too large"
 
 
 def test_the_median_is_printed_as_a_number_that_can_be_read():
@@ -102,7 +143,7 @@ def test_a_range_too_short_is_no_error():
 
 
 def test_depths_mostly_out_of_range_are_a_warning_with_both_ways_out():
-    verdict = verdict_of(Scenes(4), max_depth=2.5)
+    verdict = verdict_of(Stored(4, 100, 100), max_depth=2.5)
     assert verdict.ok
     finding = the_finding(verdict, "% of the depths lie within 0.1..2.5 m")
     assert finding.level == "warning"
@@ -203,6 +244,63 @@ def test_bad_rows_are_errors_by_kind():
     assert "--skip-bad-rows" in unequal.detail
     assert verdict.splits["train"].bad == 3
     assert "6 pairs, all read, 3 of them cannot be used" in verdict.text()
+
+
+@pytest.mark.parametrize("name", ["2011_09_26/drive_{:04} frame {} (left)", "Row {1}{0}: of a.zip (x.jpg, y.png)"])
+def test_faults_are_grouped_by_reason_whatever_a_row_is_called(name):
+    class Named(Scenes):
+        def row_name(self, index):
+            return name.format(index, "abcdefgh"[index])
+
+    def change(index, sample):
+        files = f" (a/{'abcdefgh'[index]}.jpg)" if index % 2 else ""
+        raise ValueError(f"{source.row_name(index)}{files}: depth is cut short. Received: 'depth.png'")
+
+    source = Named(8, change=change)
+    assert found(verdict_of(source)) == [("error", "none of the 8 rows can be used: depth is cut short")]
+
+
+def test_names_that_are_not_utf8_are_printed_escaped():
+    place = os.fsdecode(b"caf\xe9")
+
+    class Named(Scenes):
+        def row_name(self, index):
+            return f"Row {index} of {place}"
+
+        def __repr__(self):
+            return f"Named({place})"
+
+    def change(index, sample):
+        if index == 1:
+            raise ValueError(f"{place} is odd. Received: {place}")
+        return sample
+
+    lines = []
+    sources = {"train": Named(2, change=change), "validation": Named(2)}
+    verdict = check_data(sources.__getitem__, sources, announce=lines.append)
+    for text in (*lines, verdict.text(), json.dumps(verdict.to_json(), ensure_ascii=False)):
+        text.encode("utf-8")
+        assert "reading" not in text or "caf\\udce9" in text
+    assert verdict.splits["train"].examples[0].name == "Row 0 of caf\\udce9"
+    assert r"Row 1 of caf\udce9" in verdict.text()
+
+
+def test_pictures_stored_turned_are_counted(tmp_path):
+    rows = []
+    for index in range(3):
+        scene = paint(index)
+        exif = Image.Exif()
+        exif[0x112] = 6 if index == 1 else 1
+        Image.fromarray(scene.image).save(tmp_path / f"{index}.jpg", exif=exif)
+        Image.fromarray(np.round(1000 * scene.depth).astype(np.uint16)).save(tmp_path / f"{index}.png")
+        rows.append(f"{index}.jpg,{index}.png\n")
+    (tmp_path / "train.csv").write_text("".join(rows))
+    folder = load_dataset("folder", data_dir=tmp_path, depth_unit="mm")
+    for source in (folder, Rows(folder, [0, 1])):
+        finding = the_finding(verdict_of(source), "stored turned")
+        assert (finding.level, finding.title) == ("note", f"1 of {len(source)} pictures are stored turned")
+        assert finding.rows == ("Row 2 of train.csv (1.jpg, 1.png)",)
+    assert not [title for _, title in found(verdict_of(Rows(folder, [0, 2]))) if "turned" in title]
 
 
 def test_copies_between_splits():
@@ -336,11 +434,37 @@ def test_splits_that_are_not_there():
 
     verdict = check_data(open_split)
     assert [(finding.level, finding.split) for finding in verdict.findings] == [
+        ("error", "validation"),
         ("error", "test"),
-        ("warning", "validation"),
     ]
+    assert not verdict.ok
     with pytest.raises(FileNotFoundError, match=r"No validation\."):
         check_data(open_split, ("validation", "test"))
+
+
+@pytest.mark.parametrize(("missing", "ok"), [("train", False), ("validation", False), ("test", True)])
+def test_training_needs_two_splits_and_no_third(missing, ok):
+    def open_split(split):
+        if split == missing:
+            raise FileNotFoundError(f"No {split}.")
+        return Scenes(2, {"train": 0, "validation": 10, "test": 20}[split])
+
+    verdict = check_data(open_split)
+    assert found(verdict) == [("note" if ok else "error", "this split is not there")]
+    assert verdict.ok == ok
+    assert verdict_of(Scenes(2)).ok  # nobody asked for validation
+
+
+def test_a_split_closed_to_the_user_is_an_error_of_that_split():
+    def open_split(split):
+        if split == "validation":
+            raise PermissionError(13, "Permission denied", "validation")
+        return Scenes(2, {"train": 0, "test": 20}[split])
+
+    verdict = check_data(open_split)
+    assert found(verdict) == [("error", "this split cannot be opened")]
+    assert "Permission denied" in verdict.findings[0].detail
+    assert list(verdict.splits) == ["train", "test"]
 
 
 def test_an_empty_split_is_an_error():

@@ -1,5 +1,7 @@
 """What is looked at before a run starts: bad rows collected, not the first one alone."""
 
+import re
+import shutil
 import threading
 import time
 
@@ -8,11 +10,14 @@ import pytest
 from painted_scenes import Scenes, paint
 from PIL import Image
 
+from densedepth_keras.config import TrainConfig
+from densedepth_keras.data import checks
 from densedepth_keras.data.checking import reading
 from densedepth_keras.data.checking.reading import Progress, duration, listed, read_rows
 from densedepth_keras.data.checks import bad_rows, bad_rows_text, check_unit, readable_rows, survey
 from densedepth_keras.data.folder import Folder
 from densedepth_keras.data.sample import Rows
+from densedepth_keras.training_data import open_training_data
 
 
 def write_folder(folder, count):
@@ -94,9 +99,58 @@ def test_survey_reads_a_thousand_of_many_and_checks_the_unit():
 
 def test_check_unit_reads_a_few_rows():
     wrong = Scenes(50, change=lambda index, sample: sample._replace(depth=1000 * sample.depth))
-    with pytest.raises(ValueError, match="a thousand times too large: --depth-unit mm"):
+    with pytest.raises(ValueError, match=r"The unit looks a thousand times too large\.$"):  # no flag would mend it
+        check_unit(wrong, 0.1, 10)
+    wrong.units_per_metre = 1.0
+    with pytest.raises(ValueError, match="a thousand times too large: --depth-unit mm, these look like millimetres"):
         check_unit(wrong, 0.1, 10)
     check_unit(Scenes(50), 0.1, 10)
+
+
+def training_config(folder, **options):
+    config = TrainConfig(dataset="folder", data_dir=str(folder), depth_unit="mm", image_size=(32, 64), **options)
+    return config.resolved()
+
+
+def test_bad_rows_of_both_splits_and_both_looks_are_one_message(spoilt, tmp_path):
+    """Headers tell of rows 2, 4 and 6 of nine; the damage in the middle of one of validation shows on decoding."""
+    shutil.copy(tmp_path / "data/train.csv", tmp_path / "data/validation.csv")
+    path = tmp_path / "data/7.jpg"
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\xff\xc4")  # a Huffman table that is none
+    data[start + 5 : start + 21] = bytes([255] * 16)
+    path.write_bytes(bytes(data))
+    assert 7 not in bad_rows(spoilt)
+    with pytest.raises(ValueError, match=r"^8 of 18 rows cannot be read; --skip-bad-rows goes on") as caught:
+        open_training_data(training_config(tmp_path / "data"), (16, 32), lambda line: None)
+    lines = str(caught.value).splitlines()[1:]
+    rows = [re.search(r"Row \d of \w+", line).group() for line in lines]
+    assert rows == [f"Row {number} of {split}" for split in ("train", "validation") for number in (2, 4, 6, 8)]
+
+
+def test_rows_that_are_not_decoded_are_spoken_of(monkeypatch, tmp_path):
+    write_folder(tmp_path / "data", 9)
+    shutil.copy(tmp_path / "data/train.csv", tmp_path / "data/validation.csv")
+    lines = []
+    open_training_data(training_config(tmp_path / "data"), (16, 32), lines.append)
+    assert lines == []
+    monkeypatch.setattr(checks, "SURVEY_SAMPLES", 4)
+    open_training_data(training_config(tmp_path / "data"), (16, 32), lines.append)
+    assert len(lines) == 2
+    assert "4 of 9 rows were decoded; a damaged one among the others would stop the run" in lines[0]
+    lines.clear()
+    open_training_data(training_config(tmp_path / "data", skip_bad_rows=True), (16, 32), lines.append)
+    assert lines == []
+
+
+def test_maps_outside_the_range_are_named_as_rows_are(tmp_path):
+    write_folder(tmp_path / "data", 9)
+    shutil.copy(tmp_path / "data/train.csv", tmp_path / "data/validation.csv")
+    Image.fromarray(np.full((48, 64), 60_000, np.uint16)).save(tmp_path / "data/4.png")
+    lines = []
+    open_training_data(training_config(tmp_path / "data"), (16, 32), lines.append)
+    assert "1 depth maps of" in lines[0]
+    assert "first Row 5 of train.csv (4.jpg, 4.png): is their unit another?" in lines[0]
 
 
 def test_rows_come_in_order_whoever_is_faster():

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from densedepth_keras.data.files import check_header, read_depth, read_image, read_pair, rgb_array
+from densedepth_keras.data.hdf5 import hdf5_image_size, read_hdf5_image
 
 ORIENTATION = 0x0112
 
@@ -315,6 +316,17 @@ def _group_hdf5(folder, metres):
         file["depth/values"] = metres
 
 
+def _empty_hdf5(folder, metres):
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["depth"] = h5py.Empty("f4")
+
+
+def _time_hdf5(path, name, shape):
+    """A dataset of HDF5's time type, which NumPy does not know."""
+    with h5py.File(path, "w") as file:
+        h5py.h5d.create(file.id, name.encode(), h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple(shape))
+
+
 BROKEN = {
     "colour PFM": ("a.pfm", lambda f, m: write_pfm(f / "a.pfm", m, kind=b"PF"), "colour PFM"),
     "no PFM": ("a.pfm", lambda f, m: _text(f, "a.pfm", b"hello\n"), "not a PFM"),
@@ -334,6 +346,8 @@ BROKEN = {
     "external storage": ("a.h5", _outside_hdf5, "lies in another file"),
     "virtual": ("a.h5", _virtual_hdf5, "lies in another file"),
     "group": ("a.h5", _group_hdf5, "expected a dataset 'depth'"),
+    "HDF5 without values": ("a.h5", _empty_hdf5, r"two-dimensional numbers.*shape=\(\)"),
+    "HDF5 of times": ("a.h5", lambda f, m: _time_hdf5(f / "a.h5", "depth", (40, 50)), "cannot be read: No NumPy"),
     "no HDF5": ("a.h5", lambda f, m: _text(f, "a.h5", b"hello"), "cannot be read"),
     "jpeg in disguise": ("a.png", lambda f, m: Image.new("L", (50, 40)).save(f / "a.png", "JPEG"), "in PNG or TIFF"),
     "palette": ("a.png", lambda f, m: Image.new("P", (50, 40)).save(f / "a.png"), "a palette picture"),
@@ -356,6 +370,13 @@ def test_broken_depth_is_named_by_reading_and_by_checking(tmp_path, metres, kind
     ):
         with pytest.raises(ValueError, match=rf"(?s){message}.*{name}|{name}.*{message}"):
             read(tmp_path / name)
+
+
+def test_an_image_of_times_is_named(tmp_path):
+    _time_hdf5(tmp_path / "a.h5", "rgb", (40, 50, 3))
+    for read in (hdf5_image_size, read_hdf5_image):
+        with pytest.raises(ValueError, match=r"The image cannot be read: No NumPy.*a\.h5"):
+            read(tmp_path / "a.h5")
 
 
 class TestLimits:

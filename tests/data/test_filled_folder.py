@@ -4,6 +4,10 @@ import contextlib
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -12,7 +16,7 @@ import pytest
 from conftest import write_pairs
 from PIL import Image
 
-from densedepth_keras.data import filled_folder
+from densedepth_keras.data import fill_jobs, filled_folder
 from densedepth_keras.data.fill_jobs import Job, fill_pairs
 from densedepth_keras.data.filled_folder import fill_folder
 from densedepth_keras.data.folder import Folder
@@ -120,11 +124,110 @@ def test_a_changed_or_half_written_pair_is_made_again(holed, tmp_path):
     later = (output / "train/1_depth.png").stat().st_mtime_ns + 10**9
     os.utime(changed, ns=(later, later))
     (output / "train/2_depth.png").unlink()
-    (output / "train/partial-2_depth.png").write_bytes(b"half")
     assert fill_folder(holed, output, depth_unit="mm") == (2, 4, ())
     depth = Folder(holed, "train", depth_unit="mm")[1].depth
     np.testing.assert_array_equal(Folder(output, "train")[1].depth[depth > 0], depth[depth > 0])
-    assert not list(output.rglob("partial-*"))
+    assert not list(output.rglob("*partial-*"))
+
+
+@pytest.mark.parametrize("break_off", [False, True])
+def test_a_mended_list_fills_again_what_was_filled_under_another_image(holed, tmp_path, break_off):
+    output, table = tmp_path / "filled", holed / "train.csv"
+    mended = table.read_text()
+    pairs = [f"train/{i}.png,train/{(i + 1) % 3}_depth.png\n" for i in range(3)]  # slipped by one, but for the last
+    table.write_text("".join(pairs) + "train/3.png,train/3_depth.png\n")
+    fill_folder(holed, output, depth_unit="mm")
+    table.write_text(mended)
+    if break_off:
+        with pytest.raises(KeyboardInterrupt):
+            fill_folder(holed, output, depth_unit="mm", announce=break_at_once)
+        assert not list(output.glob("*.csv"))  # the old lists would pair the files wrongly
+    assert fill_folder(holed, output, depth_unit="mm") == (3, 3, ())
+    fill_folder(holed, tmp_path / "new", depth_unit="mm")
+    old, new = ({name: data for name, (data, _) in contents(tmp_path / name).items()} for name in ("filled", "new"))
+    assert old == new
+    assert fill_folder(holed, output, depth_unit="mm") == (0, 6, ())
+
+
+def break_at_once(line):
+    raise KeyboardInterrupt
+
+
+def test_what_a_pair_was_filled_from_outlives_lists_without_it(holed, tmp_path):
+    output, table = tmp_path / "filled", holed / "train.csv"
+    for pairs, report in [
+        ([(1, 0), (0, 1)], (4, 0, ())),  # image, depth: exchanged
+        ([(3, 3)], (1, 2, ())),
+        ([(0, 0)], (1, 2, ())),
+        ([(0, 0), (3, 3)], (0, 4, ())),
+    ]:
+        table.write_text("".join(f"train/{image}.png,train/{depth}_depth.png\n" for image, depth in pairs))
+        assert fill_folder(holed, output, depth_unit="mm") == report
+    image, depth = Folder(holed, "train", depth_unit="mm")[0]
+    # rounding to millimetres
+    np.testing.assert_allclose(Folder(output, "train")[0].depth, fill_holes(image, depth), rtol=0, atol=HALF_MILLIMETRE)
+
+
+def test_a_copy_that_does_not_say_what_it_was_filled_from_is_filled_again(holed, tmp_path):
+    output = tmp_path / "filled"
+    fill_folder(holed, output, depth_unit="mm")
+    marker = output / "filled.json"
+    told = json.loads(marker.read_text())
+    del told["pairs"]
+    marker.write_text(json.dumps(told))
+    assert fill_folder(holed, output, depth_unit="mm") == (6, 0, ())
+    assert fill_folder(holed, output, depth_unit="mm") == (0, 6, ())
+
+
+def test_one_source_under_two_names_is_one(holed, tmp_path, monkeypatch):
+    fill_folder(holed, tmp_path / "filled", depth_unit="mm")
+    (tmp_path / "link").symlink_to(holed, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    assert fill_folder("link", "filled", depth_unit="mm") == (0, 6, ())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_row_that_memory_does_not_suffice_for_stops_no_other(holed, tmp_path, monkeypatch, workers):
+    folder = {"train": Exhausting(Folder(holed, "train", depth_unit="mm"))}
+    jobs = [
+        Job("train", i, f"Row {i + 2} of train.csv", ("a", "b"), (tmp_path / "a", tmp_path / "b.png")) for i in (1, 2)
+    ]
+    failures = [failure for _, failure in fill_pairs(jobs, folder, workers)]
+    assert sorted(failures) == ["Row 3 of train.csv: not enough memory", "Row 4 of train.csv: not enough memory"]
+
+
+class Exhausting:
+    """Finds no memory to read a row."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, index):
+        raise MemoryError
+
+
+@pytest.mark.parametrize(
+    "other", ["test.md", "test/notes.txt", "test.tar/part.csv", "validation.CSV/x", "test/x/a.png"]
+)
+def test_what_is_named_as_a_split_but_is_none_is_passed_over(holed, tmp_path, other):
+    for path in ("test.csv", *(f"test/{i}{end}.png" for i in range(2) for end in ("", "_depth"))):
+        (holed / path).unlink()
+    (holed / "test").rmdir()
+    (holed / other).parent.mkdir(exist_ok=True, parents=True)
+    (holed / other).write_text("x")
+    lines = []
+    assert fill_folder(holed, tmp_path / "filled", depth_unit="mm", announce=lines.append) == (4, 0, ())
+    assert lines[0] == f"Not filled, as neither a list nor a folder of pairs: {other.split('/')[0]}"
+    assert not (tmp_path / "filled/test.csv").exists()
+
+
+def test_half_a_split_is_no_split_to_pass_over(holed, tmp_path):
+    (holed / "validation/image").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"No 'validation' split: expected .*validation/depth"):
+        fill_folder(holed, tmp_path / "filled", depth_unit="mm")
 
 
 def test_a_row_that_fails_is_named_and_stops_no_other(holed, tmp_path):
@@ -287,3 +390,55 @@ def test_a_worker_that_dies_is_reported(tmp_path):
     job = Job("train", 0, "Row 1", (Path("a"), Path("b")), (tmp_path / "a", tmp_path / "b"))
     with pytest.raises(OSError, match=r"worker process died.*workers=2"):
         list(fill_pairs([job], {"train": Dying()}, 2))
+
+
+def test_an_empty_result_is_made_again(tmp_path):
+    source, target = tmp_path / "from", tmp_path / "to"
+    write_pairs(source, "train", 2)
+    fill_folder(source, target, depth_unit="mm")
+    whole = (target / "train" / "1_depth.png").read_bytes()
+    (target / "train" / "1_depth.png").write_bytes(b"")  # as a power failure leaves it
+    report = fill_folder(source, target, depth_unit="mm")
+    assert (report.written, report.kept) == (1, 1)
+    assert (target / "train" / "1_depth.png").read_bytes() == whole
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    """A parent that is killed cannot tell them."""
+    script = (
+        "import multiprocessing, os, signal, sys, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from densedepth_keras.data import fill_jobs\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    pool = ProcessPoolExecutor(1, context, initializer=fill_jobs._receive, initargs=({},))\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    file = tmp_path / "parent.py"
+    file.write_text(script)
+    root = str(Path(fill_jobs.__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, file],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": root},
+        timeout=60,
+        check=False,
+    )
+    worker = int(done.stdout)
+    for _ in range(100):
+        if not _is_running(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker waits for ever")
+
+
+def _is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not (status.exists() and ") Z " in status.read_text())  # ended, but nobody has asked for its status

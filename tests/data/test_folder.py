@@ -312,6 +312,19 @@ def test_links_are_followed_and_loops_are_not(tmp_path, metres):
     assert Folder(data, "test", depth_unit="mm")[0].image.shape == (40, 50, 3)
 
 
+def test_links_among_folders_do_not_multiply(tmp_path, metres):
+    """Twelve folders that each link to all others: as many paths without a loop as there are orders of twelve."""
+    for kind in ("image", "depth"):
+        for i in range(12):
+            folder = tmp_path / "train" / kind / f"{i:02d}"
+            folder.mkdir(parents=True)
+            (folder / f"{i}.png").write_bytes(b"")
+            for j in range(12):
+                (folder / f"0{j:02d}").symlink_to(folder.parent / f"{j:02d}")
+    source = Folder(tmp_path, "train", depth_unit="mm")
+    assert [source.row_name(i).split("'")[1] for i in range(len(source))] == [f"{i:02d}/{i}" for i in range(12)]
+
+
 BAD_LISTS = {
     "two": ({"train.csv": "a.png,b.png", "train.tsv": "a.png\tb.png"}, r"one list.*train\.csv, train\.tsv"),
     "wrong header": (
@@ -438,8 +451,12 @@ def test_closed_files_and_folders_are_named(metres):
         for kind in ("image", "depth"):
             (folder / "train" / kind).mkdir(parents=True)
         (folder / "train/depth").chmod(0)
-        with ordinary_user(), pytest.raises(PermissionError, match="train/depth"):
+        with ordinary_user(), pytest.raises(ValueError, match=r"cannot be read: Permission denied.*train/depth"):
             Folder(folder, "train", depth_unit="mm")
+        (folder / "train").chmod(0)
+        with ordinary_user(), pytest.raises(ValueError, match=r"cannot be read: Permission denied.*train'"):
+            Folder(folder, "train", depth_unit="mm")
+        (folder / "train").chmod(0o755)
     finally:
         shutil.rmtree(folder)
 

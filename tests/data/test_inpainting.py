@@ -248,6 +248,18 @@ def test_filled_source(frames):
         source[4]
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"), [(MemoryError(), "MemoryError"), (RuntimeError("malloc fails."), "malloc fails")]
+)
+def test_want_of_memory_names_the_row(frames, monkeypatch, error, reason):
+    def splu(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(inpainting, "splu", splu)
+    with pytest.raises(ValueError, match=rf"^Row 1 of .*want of memory: {reason}\. .*Received: a frame of 48x40$"):
+        Filled(frames)[1]
+
+
 def test_filled_source_delegates(frames):
     source = Filled(frames)
     assert row_name(source, 1) == "Row 1 of frames.csv"

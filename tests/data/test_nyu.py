@@ -1,5 +1,6 @@
 """The labelled .mat file: written here in the real layout, and against real frames."""
 
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from densedepth_keras.data import load_dataset
+from densedepth_keras.data.cache import CachedOnDisk
 from densedepth_keras.data.nyu import NYULabeled
 from densedepth_keras.data.nyu_frames import official_test, split_frames
 
@@ -123,3 +125,54 @@ def test_empty_split(tmp_path):
     write_mat(path, frames=2)
     with pytest.raises(ValueError, match=r"split is empty.*split='validation'"):
         NYULabeled(path, "validation", partition="official")
+
+
+def write_small(path, depth=1.0, **replaced):
+    """Three frames of 60x40; `replaced` stand for the arrays of these names."""
+    arrays = {
+        "images": np.zeros((3, 3, 60, 40), "u1"),
+        "depths": np.full((3, 60, 40), depth, "f4"),
+        "rawDepths": np.zeros((3, 60, 40), "f4"),
+    }
+    with h5py.File(path, "w") as file:
+        for name, array in (arrays | replaced).items():
+            file[name] = array
+    return path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be replaced there")
+def test_file_replaced_while_open_does_not_spoil_a_cache(tmp_path):
+    path = write_small(tmp_path / "a.mat")
+    source = NYULabeled(path, "test")
+    key = source.content_key(0)
+    os.replace(write_small(tmp_path / "new.mat", depth=2.0), path)
+    os.utime(path, ns=(0, 0))
+    assert source.content_key(0) == key
+    assert CachedOnDisk(source, tmp_path / "cache")[0].depth.max() == 1
+    again = NYULabeled(path, "test")
+    assert again.content_key(0) != key
+    assert CachedOnDisk(again, tmp_path / "cache")[0].depth.max() == 2
+
+
+def test_arrays_of_another_file_are_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.full((3, 60, 40), 7.0, "f4")
+    path = write_small(tmp_path / "a.mat", depths=h5py.ExternalLink(str(tmp_path / "other.h5"), "secret"))
+    with pytest.raises(ValueError, match=r"no array 'depths'.*expected a dataset 'depths'.*a\.mat"):
+        NYULabeled(path, "test")
+    with h5py.File(path, "a") as file:
+        del file["depths"]
+        layout = h5py.VirtualLayout((3, 60, 40), "f4")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "secret", (3, 60, 40))
+        file.create_virtual_dataset("depths", layout)
+    with pytest.raises(ValueError, match=r"no array 'depths'.*lies in another file.*a\.mat"):
+        NYULabeled(path, "test")
+
+
+def test_frames_of_too_many_pixels_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_dataset("images", (3, 3, 9000, 9000), "u1", chunks=(1, 1, 100, 100))  # never written: a small file
+        for name in ("depths", "rawDepths"):
+            file.create_dataset(name, (3, 9000, 9000), "f4", chunks=(1, 100, 100))
+    with pytest.raises(ValueError, match=r"at most 67108864 pixels.*9000x9000 in .*a\.mat"):
+        NYULabeled(tmp_path / "a.mat", "test")

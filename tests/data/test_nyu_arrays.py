@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from densedepth_keras.data import nyu_arrays
+from densedepth_keras.data import nyu_arrays, pictures
 from densedepth_keras.data.archive import Archive
 from densedepth_keras.data.nyu_csv import NYUCsv
 
@@ -96,11 +96,20 @@ def test_too_little_temporary_space_is_said(tmp_path, monkeypatch):
         NYUCsv(path, "test")
 
 
+def test_frames_of_too_many_pixels_are_refused(tmp_path, monkeypatch):
+    path = write_zip(tmp_path / "a.zip", *frames())
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 40 * 56 - 1)
+    with pytest.raises(ValueError, match=r"at most .* pixels.*Received: 56x40 in .*a\.zip"):
+        NYUCsv(path, "test")
+
+
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_other_splits_are_not_in_it(tmp_path, split):
     write_zip(tmp_path / "nyu_test.zip", *frames())
     for path in (tmp_path, tmp_path / "nyu_test.zip"):
-        with pytest.raises(ValueError, match=rf"holds the test split alone. Received: split='{split}'.*nyu_test\.zip"):
+        with pytest.raises(
+            FileNotFoundError, match=rf"holds the test split alone. Received: split='{split}'.*nyu_test\.zip"
+        ):
             NYUCsv(path, split)
     assert len(NYUCsv(tmp_path, "test")) == 7
 

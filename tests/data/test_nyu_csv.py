@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from densedepth_keras.data import load_dataset
+from densedepth_keras.data import load_dataset, nyu_csv
 from densedepth_keras.data.nyu_csv import NYUCsv
 
 SIZE = (48, 64)
@@ -105,6 +105,13 @@ def test_packed_and_unpacked_rows_have_one_content_key(published):
     assert keys == [unpacked.content_key(i) for i in range(len(unpacked))]
     assert len(set(keys)) == len(packed)
     assert {len(key) for key in keys} == {16}
+
+
+def test_content_key_follows_the_reader(published, monkeypatch):
+    source = NYUCsv(published[0], "test")
+    key = source.content_key(0)
+    monkeypatch.setattr(nyu_csv, "_READER", "NYUCsv of another year")
+    assert source.content_key(0) != key
 
 
 def test_index_is_that_of_a_list(published):
@@ -231,12 +238,22 @@ def bad_pictures():
         "huge image": (claims(30_000), None, "67108864 pixels"),
         "truncated depth": (None, good[:-20], "cannot be decoded: truncated"),
         "truncated image": (encoded(image, "JPEG")[:-200], None, "cannot be decoded"),
+        "truncated PNG": (encoded(image, "PNG")[:-20], None, "cannot be decoded"),
+        "turned PNG": (encoded(image, "PNG", exif=turned), None, "stored upright"),
         "turned image": (encoded(image, "JPEG", exif=turned), None, "stored upright"),
         "no pixels": (None, good[: good.index(b"IDAT") - 4] + good[-12:], "cannot be decoded"),
     }  # fmt: skip
 
 
-SEEN_BY_DECODING = {"truncated depth", "truncated image", "turned image", "no pixels"}
+SEEN_BY_DECODING = {
+    "packed": {
+        "truncated depth",
+        "truncated PNG",
+        "truncated image",
+        "no pixels",
+    },  # truncated before they were packed, that is
+    "unpacked": {"no pixels"},
+}
 
 
 @pytest.mark.parametrize("kind", bad_pictures())
@@ -253,7 +270,7 @@ def test_bad_pair_is_named(published, tmp_path, kind, packed):
     error = FileNotFoundError if kind == "missing" else ValueError
     with pytest.raises(error, match=message):
         source[0]
-    if kind not in SEEN_BY_DECODING:
+    if kind not in SEEN_BY_DECODING["packed" if packed else "unpacked"]:
         with pytest.raises(error, match=message):
             source.check_row(0)
     source.check_row(1)
@@ -307,8 +324,10 @@ def test_wrong_and_missing_archives(published, tmp_path):
     with pytest.raises(ValueError, match=r"Expected data/nyu2_train\.csv, as in https.*holds 'holiday\.jpg', 'b\.jpg'"):
         NYUCsv(wrong, "train")
     lists = {name: data for name, data in published[2].items() if "train" not in name}
-    with pytest.raises(ValueError, match=r"Expected data/nyu2_train\.csv.*which holds another list"):
+    with pytest.raises(FileNotFoundError, match=r"Expected data/nyu2_train\.csv.*which holds another list"):
         NYUCsv(write(tmp_path / "tree", lists, packed=False), "train")
+    with pytest.raises(FileNotFoundError, match=r"Expected data/nyu2_train\.csv.*split='validation'"):
+        NYUCsv(write(tmp_path / "test.zip", lists), "validation")
     with pytest.raises(ValueError, match="split='val'"):
         NYUCsv(published[0], "val")
 

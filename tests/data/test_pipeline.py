@@ -1,6 +1,8 @@
 """The tf.data pipeline against its NumPy definition: order, augmentation, hosts, caches, going on; and the survey."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -308,3 +310,15 @@ def test_survey_refuses_millimetres_read_as_centimetres_although_some_fit(rng):
 def test_survey_of_holes_alone():
     with pytest.raises(ValueError, match="Not one depth was measured"):
         survey(Maps(np.zeros((4, 4))).__getitem__, 1, 0.1, 10)
+
+
+def test_a_used_pipeline_does_not_live_on_with_its_samples():
+    line = Pipeline(Painted(), image_size=(40, 48), depth_size=(20, 24), batch_size=4)
+    batches = line.dataset(epochs=1)
+    alive = weakref.ref(line)
+    del line
+    assert len(list(batches)) == 3  # the dataset alone keeps it
+    assert alive() is not None
+    del batches
+    gc.collect()
+    assert alive() is None

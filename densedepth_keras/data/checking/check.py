@@ -7,9 +7,9 @@ from typing import NamedTuple
 from densedepth_keras.data.checking.between import duplicate_findings
 from densedepth_keras.data.checking.histogram import bars, quantile
 from densedepth_keras.data.checking.judging import split_findings
-from densedepth_keras.data.checking.reading import duration
+from densedepth_keras.data.checking.reading import READ_ERRORS, duration
 from densedepth_keras.data.checking.split import SplitFacts, read_split
-from densedepth_keras.data.checking.verdict import LEVELS, Finding, SplitSummary, Verdict
+from densedepth_keras.data.checking.verdict import LEVELS, Finding, SplitSummary, Verdict, printable
 from densedepth_keras.data.sample import Source
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range
 
@@ -43,7 +43,7 @@ def check_data(
 
     Args:
         open_split: from a split's name to its source; FileNotFoundError where there is no such split.
-        splits: which ones to look for.
+        splits: which ones to look for. Of these, training needs `train` and `validation`.
         min_depth: metres, of the range that training will use.
         max_depth: metres.
         workers: threads that read; None takes as many as there are cores.
@@ -55,6 +55,7 @@ def check_data(
 
     Raises:
         FileNotFoundError: none of the splits is there.
+        OSError: none of them may be read.
         ValueError: a range that is none, or fewer workers or samples than one.
 
     Example:
@@ -66,7 +67,8 @@ def check_data(
     facts = []
     for split, source in opened.sources.items():
         started = time.monotonic()
-        announce(f"{split}: reading {min(samples or len(source), len(source)):,} pairs of {source!r}")
+        count = min(samples or len(source), len(source))
+        announce(printable(f"{split}: reading {count:,} pairs of {source!r}"))
         limits = {"min_depth": min_depth, "max_depth": max_depth}
         facts.append(read_split(split, source, **limits, workers=workers, samples=samples, announce=announce))
         announce(f"{split}: read in {duration(time.monotonic() - started)}")
@@ -78,7 +80,7 @@ def check_data(
 def _in_order(findings):
     """Errors first; what is word for word the same in several splits becomes one."""
     merged: dict[tuple, Finding] = {}
-    for finding in findings:
+    for finding in (finding.printable() for finding in findings):
         same = merged.get(finding[:1] + finding[2:])
         split = f"{same.split}, {finding.split}" if same else finding.split
         merged[finding[:1] + finding[2:]] = finding._replace(split=split)
@@ -90,7 +92,7 @@ def _open_splits(open_split, splits):
     for split in splits:
         try:
             opened.sources[split] = open_split(split)
-        except (ValueError, FileNotFoundError) as error:
+        except READ_ERRORS as error:
             errors.append(error)
             opened.findings.append(_unopened(split, error))
     if not opened.sources:
@@ -101,7 +103,7 @@ def _open_splits(open_split, splits):
 def _unopened(split, error):
     if isinstance(error, FileNotFoundError):
         needed = "Training needs one." if split in ("train", "validation") else "Evaluation needs one."
-        level = "warning" if split in ("train", "validation") else "note"
+        level = "error" if split in ("train", "validation") else "note"
         return Finding(level, split, "this split is not there", f"{needed} {error}")
     return Finding("error", split, "this split cannot be opened", str(error))
 
@@ -109,7 +111,7 @@ def _unopened(split, error):
 def _summary(facts: SplitFacts) -> SplitSummary:
     measured, pairs = facts.total("measured"), facts.pairs
     return SplitSummary(
-        source=repr(facts.source),
+        source=printable(repr(facts.source)),
         pairs=len(facts.source),
         read=len(facts.rows) + len(facts.bad),
         bad=len(facts.bad),
@@ -121,5 +123,5 @@ def _summary(facts: SplitFacts) -> SplitSummary:
         farthest=max((pair.farthest for pair in pairs), default=0.0),
         histogram=bars(facts.histogram),
         levels=None if facts.levels is None else len(facts.levels),
-        examples=tuple(facts.examples),
+        examples=tuple(example._replace(name=printable(example.name)) for example in facts.examples),
     )

@@ -52,11 +52,11 @@ def split_findings(facts: SplitFacts, min_depth: float, max_depth: float) -> Ite
 def _bad_rows(facts):
     """One finding per kind of fault."""
     kinds = defaultdict(list)
-    for row, reason in facts.bad.items():
-        kinds[re.sub(r"\d+", "0", _fault(reason)[0])].append(row)
+    for row in facts.bad:
+        kinds[re.sub(r"\d+", "0", _fault(facts, row)[0])].append(row)
     read = len(facts.bad) + len(facts.rows)
     for rows in sorted(kinds.values(), key=len, reverse=True):
-        title, detail = _fault(facts.bad[rows[0]])
+        title, detail = _fault(facts, rows[0])
         share = f"none of the {read:,} rows can be used" if len(rows) == read else f"{len(rows):,} of {read:,} rows"
         cure = "" if len(facts.bad) == read else " Mend or remove them; --skip-bad-rows trains without them."
         yield Finding(
@@ -74,9 +74,12 @@ def _named(facts, row):
     return row_name(facts.source, row) + (f": {received}" if received and not re.search(r"[/\\]", received) else "")
 
 
-def _fault(reason):
+def _fault(facts, row):
     """First sentence and the rest of what a reader said, without the row's name and what it received."""
-    _, _, text = reason.partition(": ") if re.match(r"(Row|Pair|Frame|Sample|Example) ", reason) else ("", "", reason)
+    reason, name = facts.bad[row], row_name(facts.source, row)
+    called = (name, name.partition(" (")[0])  # with its files or without
+    text = next((reason.removeprefix(start) for start in called if reason.startswith(start)), reason)
+    text = re.sub(r"^\(.*?\): ", "", text.lstrip(": "))  # the files, where they are no part of the row's name
     first, *rest = re.split(r"(?<=[.:]) +", text.split(" Received:")[0], maxsplit=1)
     return first.rstrip(".: "), " ".join(rest)
 
@@ -125,6 +128,15 @@ def _pictures(facts):
     if grey.any():
         yield Finding(
             "note", facts.split, f"{share_of(grey)} pictures are grey", "Their three channels are equal. That is fine."
+        )
+    if facts.turned:
+        yield Finding(
+            "note",
+            facts.split,
+            f"{len(facts.turned):,} of {len(facts.rows):,} pictures are stored turned",
+            "EXIF says how to hold them, and they are read upright, their depth along with them where it is stored the "
+            "same way. Programs that do not look at EXIF see them lying.",
+            tuple(row_name(facts.source, row) for row in facts.turned),
         )
     if len(facts.sizes) > 1:
         yield Finding(

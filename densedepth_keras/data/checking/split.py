@@ -11,8 +11,11 @@ from densedepth_keras.data.checking.fingerprints import THUMBNAIL
 from densedepth_keras.data.checking.histogram import BINS
 from densedepth_keras.data.checking.pair import PairFacts, measure_pair
 from densedepth_keras.data.checking.reading import Progress, read_rows
+from densedepth_keras.data.folder import Folder
+from densedepth_keras.data.hdf5 import is_hdf5
+from densedepth_keras.data.images import image_header
 from densedepth_keras.data.resize import resize_depth, resize_image
-from densedepth_keras.data.sample import Sample, Source, evenly_spaced, row_name
+from densedepth_keras.data.sample import Rows, Sample, Source, evenly_spaced, row_name
 
 EXAMPLES, EXAMPLE_PIXELS = 6, 320 * 240
 """Pairs of a split that are kept for the picture sheet, and their pixels at most."""
@@ -48,6 +51,7 @@ class SplitFacts:
         histogram: int64 `(BINS,)`, of all rows.
         levels: the different depths, or None if there are more than MOST_LEVELS.
         examples: evenly spaced pairs.
+        turned: rows of a folder whose picture is stored turned, as EXIF says.
     """
 
     def __init__(self, split: str, source: Source):
@@ -59,6 +63,7 @@ class SplitFacts:
         self.histogram = np.zeros(BINS, np.int64)
         self.levels: np.ndarray | None = np.zeros(0, np.float32)
         self.examples: list[Example] = []
+        self.turned: list[int] = []
         # Bytes in a row: a small array per row, between the large ones of decoding, would keep 15 KB of the heap each.
         self._fingerprints, self._thumbnails = bytearray(), bytearray()
         self._last: PairFacts | None = None
@@ -132,7 +137,8 @@ def read_split(
 
     def read(index):
         sample = source[index]
-        return measure_pair(sample, min_depth, max_depth), smaller(sample) if index in kept else None
+        example = smaller(sample) if index in kept else None
+        return measure_pair(sample, min_depth, max_depth), example, is_stored_turned(source, index)
 
     progress = Progress(announce, split, len(indices))
     for index, result, reason in read_rows(read, indices, workers):
@@ -140,8 +146,10 @@ def read_split(
         if reason is not None:
             facts.bad[index] = reason
             continue
-        pair, sample = result
+        pair, sample, turned = result
         facts.add(index, pair)
+        if turned:
+            facts.turned.append(index)
         if sample is not None:
             facts.examples.append(Example(row_name(source, index), sample))
     return facts
@@ -157,6 +165,15 @@ def chosen_rows(count: int, samples: int | None) -> Sequence[int]:
         return evenly_spaced(count, samples)
     starts = evenly_spaced(count - RUN_ROWS + 1, samples // RUN_ROWS)
     return sorted({start + step for start in starts for step in range(RUN_ROWS)})
+
+
+def is_stored_turned(source: Source, index: int) -> bool:
+    """Whether EXIF says to turn the picture of a row, which only those of a `Folder` may say: a look at its header."""
+    while isinstance(source, Rows):
+        source, index = source.source, int(source.indices[index])
+    if not isinstance(source, Folder) or is_hdf5(source.rows[index].image):
+        return False
+    return image_header(source.rows[index].image)[1] != 1
 
 
 def smaller(sample: Sample) -> Sample:

@@ -32,6 +32,11 @@ class Finding(NamedTuple):
     detail: str
     rows: tuple[str, ...] = ()
 
+    def printable(self) -> "Finding":
+        """With names of files that are not UTF-8 escaped."""
+        texts = {name: printable(getattr(self, name)) for name in ("title", "detail")}
+        return self._replace(**texts, rows=tuple(map(printable, self.rows)))
+
     def text(self) -> str:
         """Title, detail and the first few rows."""
         head = f"{self.level.upper():<8} {self.split}: {self.title}"
@@ -146,6 +151,11 @@ class Verdict(NamedTuple):
             "findings": [{**finding._asdict(), "rows": list(finding.rows)} for finding in self.findings],
             "splits": {name: summary.to_json() for name, summary in self.splits.items()},
         }
+
+
+def printable(text: str) -> str:
+    """Names of files need not be UTF-8; what is said of them must be."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def share_text(share: float) -> str:
