@@ -12,9 +12,9 @@ import numpy as np
 from densedepth_keras.atomic import check_writable
 from densedepth_keras.config import MEAN_FILE, RANGES, EvaluationConfig
 from densedepth_keras.data import load_dataset
-from densedepth_keras.data.checks import bad_rows_text, check_unit, readable_rows
+from densedepth_keras.data.checks import check_unit, without_bad_rows
 from densedepth_keras.data.resize import enlarge_prediction
-from densedepth_keras.data.sample import Rows, Sample, Source, evenly_spaced
+from densedepth_keras.data.sample import Sample, Source, evenly_spaced
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, OwnCrop
 from densedepth_keras.names import check_name
 from densedepth_keras.prediction import check_checkpoint, depth_range, iterate_depth, load_model
@@ -144,8 +144,8 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
     source = load_dataset(**data, announce=announce)
     output = _output_folder(config, checkpoint, protocol.name, conditions)
     model = load_model(checkpoint)
-    if run is not None and run.skip_bad_rows:
-        source = _without_bad_rows(source, announce)
+    if run is not None and run.skip_bad_rows:  # which left such rows out of its own splits
+        source = without_bad_rows(source, announce)
     announce(f"{checkpoint}: {len(source)} images of {data['name']}, {config.split} split")
     # In a log file every update is a line of its own.
     progress = keras.utils.Progbar(len(source), unit_name="image", interval=0.05 if os.isatty(1) else 10.0)
@@ -167,15 +167,6 @@ def evaluate_checkpoint(config: EvaluationConfig, announce: Callable[[str], None
         raise OSError(f"The report could not be written to {output}: {error}") from error
     announce(f"Written to {output}")
     return report
-
-
-def _without_bad_rows(source, announce):
-    """Of a run that left such rows out of its own splits."""
-    rows, bad = readable_rows(source, announce)
-    if not bad:
-        return source
-    announce(f"WARNING: {len(bad)} of {len(source)} rows are left out:\n{bad_rows_text(bad)}")
-    return Rows(source, rows)
 
 
 def _data_of(config, run):

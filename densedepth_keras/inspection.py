@@ -14,11 +14,10 @@ from densedepth_keras.config import CheckConfig, FillConfig, ShowConfig, write_j
 from densedepth_keras.data import Sample, Source, load_dataset
 from densedepth_keras.data.augment import Augmentation, parse_augmentation
 from densedepth_keras.data.checking import Verdict, check_data
-from densedepth_keras.data.datasets import SPLITS
 from densedepth_keras.data.descriptions import describe_datasets
 from densedepth_keras.data.filled_folder import FillReport, fill_folder
 from densedepth_keras.data.resize import resize_depth, resize_image
-from densedepth_keras.data.sample import evenly_spaced, row_name
+from densedepth_keras.data.sample import SPLITS, evenly_spaced, row_name
 from densedepth_keras.plots import plot_depth_shares, plot_sheet
 
 REPORT_JSON, REPORT_TEXT, HISTOGRAM_FILE, SHEET_FILE = (

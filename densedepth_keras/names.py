@@ -1,7 +1,12 @@
-"""Names of table lines: looked up, or refused with the nearest one."""
+"""Names: of table lines, looked up or refused with the nearest one; of files, made printable."""
 
 import difflib
 from collections.abc import Collection
+
+
+def printable(text: str) -> str:
+    """Names of files need not be UTF-8; what is said of them must be."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def check_name(name, names: Collection[str], what: str, argument: str) -> None:

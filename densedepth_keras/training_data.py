@@ -13,12 +13,12 @@ from densedepth_keras.data.checks import (
     bad_rows,
     bad_rows_text,
     look,
-    readable_rows,
     summed_up,
     surveyed_rows,
+    without_bad_rows,
 )
 from densedepth_keras.data.pipeline import Pipeline
-from densedepth_keras.data.sample import Rows, Source, row_name
+from densedepth_keras.data.sample import Source, row_name
 
 
 class TrainingData(NamedTuple):
@@ -55,7 +55,7 @@ def open_training_data(
     augmentation = parse_augmentation(config.augment) if config.augment else None
     sources = [_source(config, split, announce) for split in ("train", "validation")]
     if config.skip_bad_rows:
-        sources = [_good_rows(source, announce) for source in sources]
+        sources = [without_bad_rows(source, announce) for source in sources]
     training, validation = sources
     shared = {
         "image_size": config.image_size,
@@ -74,13 +74,6 @@ def _source(config, split, announce) -> Source:
     fill = config.fill_holes and split == "train"  # what judges the model has to be measured
     arguments = config.source_arguments()
     return load_dataset(split=split, partition=config.split, fill_holes=fill, announce=announce, **arguments)
-
-
-def _good_rows(source, announce) -> Source:
-    rows, bad = readable_rows(source, announce)
-    if bad:
-        announce(f"WARNING: {len(bad)} of {len(source)} rows are left out:\n{bad_rows_text(bad)}")
-    return Rows(source, rows) if bad else source
 
 
 def _looked(pipelines, config) -> list[Looked]:

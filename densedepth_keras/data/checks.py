@@ -7,7 +7,7 @@ import numpy as np
 
 from densedepth_keras.data.checking.reading import Progress, listed, read_rows
 from densedepth_keras.data.checking.units import LEAST_VALID_SHARE, misread, stored_units
-from densedepth_keras.data.sample import Sample, Source, check_row, evenly_spaced
+from densedepth_keras.data.sample import Rows, Sample, Source, check_row, evenly_spaced
 from densedepth_keras.depth import in_range
 
 SURVEY_SAMPLES = 1000
@@ -165,6 +165,15 @@ def readable_rows(
     if not good:
         raise ValueError(f"Not one of {len(bad):,} rows of {source!r} can be read:\n{bad_rows_text(bad)}")
     return good, bad
+
+
+def without_bad_rows(source: Source, announce: Callable[[str], None]) -> Source:
+    """The rows that can be read, every one having been; announces what is left out, and why."""
+    rows, bad = readable_rows(source, announce)
+    if not bad:
+        return source
+    announce(f"WARNING: {len(bad)} of {len(source)} rows are left out:\n{bad_rows_text(bad)}")
+    return Rows(source, rows)
 
 
 def bad_rows_text(bad: dict[int, str]) -> str:

@@ -12,10 +12,8 @@ from densedepth_keras.data.kitti import KITTI
 from densedepth_keras.data.nyu import NYULabeled
 from densedepth_keras.data.nyu_csv import NYUCsv
 from densedepth_keras.data.rooms import Rooms
-from densedepth_keras.data.sample import Rows, Source
+from densedepth_keras.data.sample import SPLITS, Rows, Source
 from densedepth_keras.names import check_name
-
-SPLITS = ("train", "validation", "test")
 
 _ARGUMENTS = MappingProxyType(
     {

@@ -14,12 +14,12 @@ from densedepth_keras.atomic import check_writable, written_beside
 from densedepth_keras.data.files import check_header
 from densedepth_keras.data.fill_jobs import Job, fill_pairs
 from densedepth_keras.data.folder import TABLE_SUFFIXES, Folder
+from densedepth_keras.data.sample import SPLITS
 from densedepth_keras.sidecar import FILE_NAME
 
 PROGRESS_SECONDS = 5.0
 """At most one line of progress in so many seconds."""
 
-_SPLITS = ("train", "validation", "test")
 _MARKER = "filled.json"
 
 
@@ -113,7 +113,7 @@ def _check_arguments(source_dir, output_dir, workers):
 def _open_splits(source_dir, announce, **unit):
     """The splits that are there. Of other files named as a split, notes or pictures to try, a line is announced."""
     folders, others = {}, []
-    for split in _SPLITS:
+    for split in SPLITS:
         named = sorted(path.name for path in source_dir.iterdir() if path.name.split(".")[0] == split)
         if not named:
             continue
@@ -216,7 +216,7 @@ def _note_pairs(output_dir, origin, noted, pairs):
     outdated = [output_dir / depth for depth, sources in pairs.items() if noted.get(depth) != sources]
     outdated = [path for path in outdated if path.exists()]
     if outdated:
-        for path in (*(output_dir / f"{split}.csv" for split in _SPLITS), *outdated):
+        for path in (*(output_dir / f"{split}.csv" for split in SPLITS), *outdated):
             path.unlink(missing_ok=True)
     if noted | pairs != noted:
         _write_json(output_dir / _MARKER, {**origin, "pairs": dict(sorted((noted | pairs).items()))})

@@ -9,6 +9,7 @@ from densedepth_keras.data.pictures import check_regular
 from densedepth_keras.data.sample import Sample
 from densedepth_keras.data.tables import Row, read_table
 from densedepth_keras.data.trees import paired_rows
+from densedepth_keras.names import printable
 from densedepth_keras.sidecar import read_sidecar, units_per_metre
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -84,7 +85,7 @@ class Folder:
     def row_name(self, index: int) -> str:
         """The row and its files, for a message."""
         row = self.rows[index]
-        return _printable(f"{row.name} ({', '.join(self._files(row))})")
+        return printable(f"{row.name} ({', '.join(self._files(row))})")
 
     def check_row(self, index: int) -> None:
         """Raises as reading the row would, as far as can be told from headers and ends of the files, undecoded."""
@@ -121,12 +122,12 @@ class Folder:
         if isinstance(error, FileNotFoundError):
             missing = [name for name in self._files(row) if not os.path.exists(self.data_dir / name)]
             return FileNotFoundError(
-                _printable(f"{row.name}: no such file. Received: {', '.join(missing or self._files(row))!r}")
+                printable(f"{row.name}: no such file. Received: {', '.join(missing or self._files(row))!r}")
             )
         text = str(error)
         told = any(repr(str(path)) in text for path in (row.image, row.depth))
         files = "" if told else f" ({', '.join(self._files(row))})"
-        return ValueError(_printable(f"{row.name}{files}: {text}"))
+        return ValueError(printable(f"{row.name}{files}: {text}"))
 
     @staticmethod
     def _check_suffix(row):
@@ -135,11 +136,6 @@ class Folder:
                 f"depth must be one of {', '.join(DEPTH_SUFFIXES)}; a lossy format changes metres. "
                 f"Received: {str(row.depth)!r}"
             )
-
-
-def _printable(text):
-    """Names of files need not be UTF-8; a message must be."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rows(data_dir, split) -> list[Row]:

@@ -6,6 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+SPLITS = ("train", "validation", "test")
+"""Of every data set."""
+
 
 class Sample(NamedTuple):
     """One picture and its depth.

@@ -9,11 +9,11 @@ from densedepth_keras.data.checking.histogram import bars, quantile
 from densedepth_keras.data.checking.judging import split_findings
 from densedepth_keras.data.checking.reading import READ_ERRORS, duration
 from densedepth_keras.data.checking.split import SplitFacts, read_split
-from densedepth_keras.data.checking.verdict import LEVELS, Finding, SplitSummary, Verdict, printable
-from densedepth_keras.data.sample import Source
+from densedepth_keras.data.checking.verdict import LEVELS, Finding, SplitSummary, Verdict
+from densedepth_keras.data.sample import SPLITS, Source
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range
+from densedepth_keras.names import printable
 
-SPLITS = ("train", "validation", "test")
 """Looked for unless told otherwise."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from densedepth_keras.data.checking.histogram import Bar, bar_lines
 from densedepth_keras.data.checking.reading import listed
 from densedepth_keras.data.checking.split import Example
+from densedepth_keras.names import printable
 
 LEVELS = ("error", "warning", "note")
 """Training would go wrong; it may go wrong; worth knowing."""
@@ -151,11 +152,6 @@ class Verdict(NamedTuple):
             "findings": [{**finding._asdict(), "rows": list(finding.rows)} for finding in self.findings],
             "splits": {name: summary.to_json() for name, summary in self.splits.items()},
         }
-
-
-def printable(text: str) -> str:
-    """Names of files need not be UTF-8; what is said of them must be."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def share_text(share: float) -> str:
