@@ -29,6 +29,12 @@ class Pipeline:
     smaller and is divided as evenly as can be: parts differ by one row at most, and are empty, `(0, H, W, 3)`, where
     it has fewer rows than there are hosts.
 
+    Devices want batches that they can divide: with `multiple_of` n above 1 a last batch is filled up to a multiple of n
+    and every batch of `dataset` comes with weights, `(images, depths, sample_weight)`. A filled-up row repeats the last
+    image, has no depth at all and weight 0; the others weigh rows / real rows, so that loss and gradient, which Keras
+    divides by rows, are those of the real rows. In a full batch all weigh 1. Metrics that are means over images belong
+    into `weighted_metrics`; those over valid pixels see no pixel there. Live batch statistics would count the rows.
+
     Args:
         source: anything with `len(source)` and `source[i] -> Sample`.
         image_size: `(height, width)` of the images, pixels.
@@ -45,10 +51,11 @@ class Pipeline:
         num_threads: how many batches are made at the same time; `None` for as many as there are cores. So many and
             two more wait in memory.
         shard: `(index, count)` of this host among all hosts.
+        multiple_of: devices, of all hosts together, that divide a batch among them; a multiple of the hosts, or 1.
 
     Raises:
-        ValueError: an empty source, a batch size below 1 or that hosts cannot divide, a shard that is none, fewer
-            than one thread, a cache folder that cannot be made.
+        ValueError: an empty source, a batch size below 1 or that hosts or devices cannot divide, a shard that is none,
+            devices that hosts cannot divide, fewer than one thread, a cache folder that cannot be made.
     """
 
     def __init__(
@@ -65,9 +72,12 @@ class Pipeline:
         cache_bytes: int = CACHE_BYTES,
         num_threads: int | None = None,
         shard: tuple[int, int] = (0, 1),
+        multiple_of: int = 1,
     ):
-        _check_counts(source, batch_size, num_threads, shard)
-        self.source, self.batch_size, self.seed, self.shard = source, batch_size, seed, tuple(shard)
+        _check_counts(source, batch_size, num_threads)
+        _check_division(batch_size, shard, multiple_of)
+        self.source, self.batch_size, self.seed = source, batch_size, seed
+        self.shard, self.multiple_of = tuple(shard), multiple_of
         self.image_size, self.depth_size = tuple(image_size), tuple(depth_size)
         self.shuffle, self.augment, self.num_threads = shuffle, augment, num_threads or os.cpu_count() or 1
         self._reads_whole = augment is not None and augment.needs_source
@@ -89,10 +99,16 @@ class Pipeline:
         return np.random.default_rng([self.seed, epoch]).permutation(indices) if self.shuffle else indices
 
     def indices(self, epoch: int, step: int) -> np.ndarray:
-        """The indices of one step of an epoch, of this host, int64."""
+        """The indices of one step of an epoch, of this host, int64; a filled-up row repeats the batch's last."""
         rows = self._recent_order(int(epoch))[step * self.batch_size : (step + 1) * self.batch_size]
-        index, count = self.shard
-        return rows[len(rows) * index // count : len(rows) * (index + 1) // count]
+        missing = -len(rows) % self.multiple_of
+        return self._own_part(np.concatenate([rows, np.repeat(rows[-1:], missing)]) if missing else rows)
+
+    def sample_weight(self, step: int) -> np.ndarray:
+        """What the rows of a step weigh, of this host, float32 `(B,)`; 0 where they fill up the batch."""
+        real = min(self.batch_size, len(self.source) - step * self.batch_size)
+        missing = -real % self.multiple_of
+        return self._own_part(np.repeat(np.float32([(real + missing) / real, 0]), (real, missing)))
 
     def batch(self, epoch: int, indices) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 `(B, H, W, 3)` and depths float32 `(B, h, w, 1)`, metres, of the given indices."""
@@ -118,7 +134,7 @@ class Pipeline:
                 `validation_steps`.
 
         Returns:
-            A `tf.data.Dataset` of `(images, depths)`.
+            A `tf.data.Dataset` of `(images, depths)`; with `multiple_of` above 1 of `(images, depths, sample_weight)`.
 
         Raises:
             ValueError: no such step.
@@ -167,32 +183,58 @@ class Pipeline:
         # TensorFlow keeps what it calls for as long as the process lives; the samples in memory are not to be part of
         # it. The dataset holds `_read_step`, and so the pipeline.
         recorded_batch = weakref.WeakMethod(self._recorded_batch)
-        images, depths = tf.numpy_function(lambda step: recorded_batch()(step), [step], (tf.uint8, tf.float32))
-        images.set_shape((None, *self.image_size, 3))
-        depths.set_shape((None, *self.depth_size, 1))
-        return images, depths
+        dtypes = (tf.uint8, tf.float32, tf.float32)[: 2 + self._is_weighted]
+        # Not stateful: TensorFlow's deterministic mode would let one thread make one batch after the other.
+        batch = tf.numpy_function(lambda step: recorded_batch()(step), [step], dtypes, stateful=False)
+        for part, shape in zip(batch, ((*self.image_size, 3), (*self.depth_size, 1), ()), strict=False):
+            part.set_shape((None, *shape))
+        return tuple(batch)
 
     def _recorded_batch(self, step):
         try:
             epoch, step = divmod(int(step), self.steps_per_epoch)
-            return self.batch(epoch, self.indices(epoch, step))
+            batch = self.batch(epoch, self.indices(epoch, step))
+            return self._weighted(*batch, step) if self._is_weighted else batch
         except Exception as error:
             self.error = error
             raise
 
+    @property
+    def _is_weighted(self):
+        return self.multiple_of > 1
 
-def _check_counts(source, batch_size, num_threads, shard):
+    def _weighted(self, images, depths, step):
+        weights = self.sample_weight(step)
+        depths[weights == 0] = 0  # a row of holes: metrics over valid pixels pass it by
+        return images, depths, weights
+
+    def _own_part(self, rows):
+        index, count = self.shard
+        return rows[len(rows) * index // count : len(rows) * (index + 1) // count]
+
+
+def _check_counts(source, batch_size, num_threads):
     if len(source) == 0:
         raise ValueError(f"The source has no samples. Received: source={source!r}")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
     if num_threads is not None and num_threads < 1:
         raise ValueError(f"`num_threads` must be at least 1, or None. Received: num_threads={num_threads}")
+
+
+def _check_division(batch_size, shard, multiple_of):
+    """Hosts divide a batch, and devices what their host has of it."""
     index, count = shard
     if not 0 <= index < count:
         raise ValueError(f"`shard` must be (index, count) with 0 <= index < count. Received: shard={tuple(shard)}")
-    if batch_size % count:
+    if multiple_of != 1 and (multiple_of < 1 or multiple_of % count):
         raise ValueError(
-            f"`batch_size` is that of all hosts together: expected a multiple of {count}. "
-            f"Received: batch_size={batch_size}, shard={tuple(shard)}"
+            f"`multiple_of` counts the devices of all hosts together: expected 1 or a multiple of {count}. "
+            f"Received: multiple_of={multiple_of}, shard={tuple(shard)}"
+        )
+    divisor = multiple_of if multiple_of > 1 else count
+    if batch_size % divisor:
+        raise ValueError(
+            f"`batch_size` is that of all hosts and devices together: expected a multiple of {divisor}. "
+            f"Received: batch_size={batch_size}, shard={tuple(shard)}, multiple_of={multiple_of}"
         )
