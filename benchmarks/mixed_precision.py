@@ -19,10 +19,10 @@ import numpy as np
 from record import record
 
 from densedepth_keras.data import load_dataset
+from densedepth_keras.model_setup import dtype_policy, model_arguments
 from densedepth_keras.models import build_model, inference_model
 from densedepth_keras.prediction import iterate_depth, load_model
 from densedepth_keras.run_folder import read_run
-from densedepth_keras.training import dtype_policy, model_arguments
 
 
 def under(policy, arguments, weights):

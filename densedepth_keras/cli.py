@@ -1,9 +1,10 @@
-"""The command line: `densedepth train|evaluate|import|data`, the first two also behind train.py and evaluate.py."""
+"""The command line: `densedepth train|search|evaluate|import|data`, train and evaluate also as scripts of their own."""
 
 import argparse
 import dataclasses
 import difflib
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from densedepth_keras.config import (
     EvaluationConfig,
     FillConfig,
     ImportConfig,
+    SearchConfig,
     ShowConfig,
     TrainConfig,
     add_flags,
@@ -32,8 +34,21 @@ examples:
   python train.py --dataset folder --data-dir my_data --depth-unit mm --freeze-encoder --augment
       own data: my_data/train.csv, validation.csv, test.csv with columns image,depth; or
       my_data/train/image/*, my_data/train/depth/* and so on
+  python train.py --resume
+      goes on with the newest run that was stopped or killed, from its last saved state
+  python train.py --config best_config.json --epochs 30
+      flags from a file (a run's config.json, a search's best_config.json); those given beside it win
 
 Depth is in metres everywhere; --depth-unit says what the files hold. 0 in a file is "not measured".
+""",
+    "search": """\
+examples:
+  densedepth search --freeze-encoder --max-trials 12 --name first
+      learning rate and lambda at random, a run each; then: train.py --config runs/first/best_config.json
+  densedepth search --freeze-encoder --max-trials 24 --name first --resume
+      goes on after a kill, or with more trials
+
+Trials are compared by val_rmse, metres. docs/search.md has the rest: other tuners, a chief and workers.
 """,
     "evaluate": """\
 examples:
@@ -52,11 +67,15 @@ example:
 
 COMMANDS = {
     "train": (TrainConfig, "Train a depth network and leave a run folder behind."),
+    "search": (SearchConfig, "Search for the learning rate and the lambda of the lowest val_rmse, over many runs."),
     "evaluate": (EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
     "import": (ImportConfig, "Turn the weights that DenseDepth published into a model of this package."),
 }
 
-CONFIGS = (TrainConfig, EvaluationConfig, ImportConfig, CheckConfig, ShowConfig, FillConfig)
+CONFIGS = (TrainConfig, SearchConfig, EvaluationConfig, ImportConfig, CheckConfig, ShowConfig, FillConfig)
+
+NEWEST = object()
+"""`--resume` without a value."""
 
 OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "MemoryError")
 """What TensorFlow, PyTorch, JAX and Python raise; matched by name, since importing them all is no option."""
@@ -80,7 +99,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     try:
         if command == "data":
             return data_commands.run(values.pop("data_command"), values, _say)
-        {"train": _train, "evaluate": _evaluate, "import": _import}[command](values, prog)
+        {"train": _train, "search": _search, "evaluate": _evaluate, "import": _import}[command](values, prog)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -95,9 +114,10 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
             raise
         print(f"{prog}: error: out of memory; lower --batch-size or --image-size. {error}"[:500], file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        signal_name, message = (*stop.args, None, None)[:2]
+        print(f"{prog}: {message or 'interrupted'}", file=sys.stderr)
+        return 143 if signal_name == "SIGTERM" else 130
     return 0
 
 
@@ -121,6 +141,7 @@ class _Parser(argparse.ArgumentParser):
         hint, unknown = "", re.match(r"unrecognized arguments: --([\w-]+)", message)
         if unknown:
             flags = [item.name.replace("_", "-") for config in CONFIGS for item in dataclasses.fields(config)]
+            flags += ["resume", "force", "config"]
             nearest = difflib.get_close_matches(unknown[1], flags, n=1)
             # of all commands' flags, for argparse does not say which command it was
             hint = "".join(f" Did you mean --{near}?" for near in nearest if near != unknown[1])
@@ -129,10 +150,14 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(prog):
     parser = _Parser(prog=prog, description="Monocular depth estimation with Keras 3.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,import,data}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,search,evaluate,import,data}")
     for command, (config_class, text) in COMMANDS.items():
         own_prog = f"{prog} {command}" if prog == "densedepth" else prog
-        _add_command(commands, command, config_class, own_prog, text, EPILOGS[command])
+        sub = _add_command(commands, command, config_class, own_prog, text, EPILOGS[command])
+        if command == "train":
+            _add_train_flags(sub)
+        elif command == "search":
+            _add_config_flag(sub)
     data = commands.add_parser(
         "data",
         help="Look at data sets before training: check, show, fill, list.",
@@ -157,13 +182,47 @@ def _add_command(commands, command, config_class, prog, text, epilog):
     if config_class is not None:
         add_flags(sub, config_class)
     sub.add_argument("--traceback", action="store_true", help="show where an error was raised")
+    return sub
+
+
+def _add_train_flags(sub):
+    """Flags of the command that are no settings of a run."""
+    sub.add_argument(
+        "--resume",
+        nargs="?",
+        const=NEWEST,
+        metavar="RUN",
+        help="go on with a run folder, or the name of one in --output-dir; without a value with the run of --name, or "
+        "the newest that has not ended. Flags left out are the run's",
+    )
+    sub.add_argument("--force", action="store_true", help="with --resume: let flags change under way")
+    _add_config_flag(sub)
+
+
+def _add_config_flag(sub):
+    sub.add_argument("--config", metavar="FILE", help="take the flags that are not given from a JSON file")
 
 
 def _train(values, prog):
-    config = TrainConfig(**values)
+    resume, force, file = values.pop("resume"), values.pop("force"), values.pop("config")
+    if resume is None and force:
+        raise ValueError("`force` goes with --resume. Received: force=True")
+    given = {**_read_flags(file, TrainConfig), **values}
+    config, folder = TrainConfig.from_json({"dataset": "rooms", **given}), None
+    if resume is not None:
+        from densedepth_keras.resuming import find_run, read_config
+        from densedepth_keras.run_folder import never_began
+
+        if resume is NEWEST and config.name and never_began(Path(config.output_dir) / config.name):
+            resume = None  # killed before its first file
+    if resume is not None:
+        folder = find_run(config.output_dir, config.name if resume is NEWEST else resume)
+        config = TrainConfig.from_json({**read_config(folder), **given})
     from densedepth_keras.training import train
 
-    run = train(config, announce=_say)
+    run = train(config, announce=_say, resume=folder, force=force)
+    if (config.process_id or 0) > 0:
+        return
     _say(
         f"\nBest epoch {run.best_epoch}: validation RMSE {run.best_rmse:.3f} m (pooled, network resolution); "
         f"{run.seconds / 60:.1f} minutes. Run folder: {run.folder}"
@@ -174,6 +233,29 @@ def _train(values, prog):
         _evaluate(vars(EvaluationConfig(checkpoint=str(run.folder), limit=config.limit)), prog)
     evaluate = "densedepth evaluate" if prog == "densedepth" else "python evaluate.py"
     _say(f"\nNext: {evaluate} --checkpoint {shlex.quote(str(run.folder))}")
+
+
+def _search(values, prog):
+    of_file = _read_flags(values.pop("config"), SearchConfig)
+    searched = ("learning_rate", "depth_weight")  # a run's config has values of its own
+    given = {**{name: value for name, value in of_file.items() if name not in searched}, **values}
+    from densedepth_keras.search import search
+
+    search(SearchConfig.from_json({"dataset": "rooms", **given}), announce=_say)
+
+
+def _read_flags(file, config_class):
+    """Settings of a config file, none without one; a name in it belongs to the run that wrote it."""
+    if file is None:
+        return {}
+    try:
+        with open(file, encoding="utf-8") as stream:
+            values = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"Not a JSON file of flags: {error}. Received: config={file!r}") from error
+    config_class.from_json(values)
+    known = {item.name for item in dataclasses.fields(config_class)} - {"name", "output_dir", "resume"}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def _evaluate(values, prog):

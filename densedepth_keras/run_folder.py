@@ -5,8 +5,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,25 +17,45 @@ import keras
 import numpy as np
 
 from densedepth_keras.atomic import check_writable, written_beside
-from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, TrainConfig
+from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, STATE_FILE, TrainConfig
 
 
 class BestModel(keras.callbacks.Callback):
-    """Keeps the model of the lowest val_rmse: written to the side, then renamed over the last one."""
+    """Keeps the model of the lowest val_rmse: written to the side, then renamed over the last one.
 
-    def __init__(self, path: Path):
+    Args:
+        path: of the `.keras` file; None only remembers the epoch, where another process writes.
+
+    Attributes:
+        best: the lowest val_rmse, metres.
+        best_epoch: from 1 on; 0 before there is one.
+    """
+
+    def __init__(self, path: Path | None):
         super().__init__()
         self.path, self.best, self.best_epoch = path, float("inf"), 0
 
     def on_epoch_end(self, epoch, logs=None):
         if not logs["val_rmse"] < self.best:
             return
+        if self.path is not None:
+            self._save()
+        self.best, self.best_epoch = logs["val_rmse"], epoch + 1
+
+    def _save(self):
         try:
             with written_beside(self.path) as side:
                 self.model.save(side)
         except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
             raise OSError(f"The model could not be saved as {self.path}: {error}") from error
-        self.best, self.best_epoch = logs["val_rmse"], epoch + 1
+
+    def state(self) -> dict:
+        """What a resumed run has to know."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def set_state(self, state: dict) -> None:
+        """Takes back what `state` gave."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
 
 
 def new_path(config: TrainConfig) -> Path:
@@ -41,7 +63,7 @@ def new_path(config: TrainConfig) -> Path:
     check_writable(config.output_dir, "output_dir")
     name = config.name or f"{config.dataset}-{config.encoder or config.architecture}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder, number = Path(config.output_dir) / name, 2
-    while os.path.lexists(folder):
+    while os.path.lexists(folder) and not (config.name and never_began(folder)):
         if config.name:
             raise FileExistsError(
                 f"The run folder exists and is left as it is: {folder}. Choose another --name. Received: name={name!r}"
@@ -50,20 +72,32 @@ def new_path(config: TrainConfig) -> Path:
     return folder
 
 
+def never_began(folder: Path) -> bool:
+    """Whether a run was killed between making its folder and writing its settings: there is nothing in it to keep."""
+    return folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes what writers that were killed have left, each as large as a whole state; nobody else may be writing."""
+    for part in folder.glob(".partial-*"):
+        part.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def created(folder: Path) -> Iterator[None]:
-    """Makes the run folder; takes it away again where the run fails before there is a model in it."""
+    """Makes the run folder; takes it away again where the run fails before there is a model or a state in it."""
     new_parent = not folder.parent.exists()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()  # fails where another run has been quicker, and then that one's folder stays
+        if not never_began(folder):
+            folder.mkdir()  # fails where another run has been quicker, and then that one's folder stays
     except OSError:
         _remove_if_empty(folder.parent, new_parent)
         raise
     try:
         yield
     except BaseException:
-        if not (folder / MODEL_FILE).exists():
+        if not any((folder / name).exists() for name in (MODEL_FILE, STATE_FILE)):
             shutil.rmtree(folder, ignore_errors=True)
             _remove_if_empty(folder.parent, new_parent)
         raise
@@ -76,21 +110,29 @@ def _remove_if_empty(folder, is_ours):
 
 
 def provenance() -> dict:
-    """Versions, backend and commit, for config.json."""
+    """Versions, backend, commit and command line, for config.json."""
     packages = ("densedepth_keras", "keras", "tensorflow", "numpy", "pillow", "h5py")
     versions = {"python": platform.python_version()}
     for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    return {"versions": versions, "backend": keras.backend.backend(), "git_commit": _git_commit()}
+    commit = _git("log", "-1", "--format=%H") or None
+    return {
+        "versions": versions,
+        "backend": keras.backend.backend(),
+        "git_commit": commit,
+        "git_dirty": None if commit is None else bool(_git("status", "--porcelain")),
+        "command": shlex.join(sys.argv),
+        "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+    }
 
 
-def _git_commit() -> str | None:
-    """The commit this package was run from; None where it is no checkout."""
+def _git(*words) -> str | None:
+    """What git says of the folder this package was run from; None where it is no checkout."""
     here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "log", "-1", "--format=%H", "--", str(here)]
+    command = ["git", "-C", str(here), *words, "--", str(here)]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return None
 
 

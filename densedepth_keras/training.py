@@ -1,9 +1,9 @@
 """One training run: check the data, build, compile, fit, and leave a run folder behind."""
 
 import contextlib
-import math
+import csv
 import os
-import time
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,55 +11,26 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from densedepth_keras.config import CONFIG_FILE, HISTORY_FILE, MEAN_FILE, MODEL_FILE, TrainConfig, write_json
-from densedepth_keras.data.sample import evenly_spaced
-from densedepth_keras.losses import LOSSES
-from densedepth_keras.metrics import streaming
-from densedepth_keras.models import build_model, inference_model
-from densedepth_keras.models.build import check_model, output_size
-from densedepth_keras.models.encoders import calibrate_batch_norm, check_weights
-from densedepth_keras.plots import plot_loss_curves, plot_samples
-from densedepth_keras.run_folder import BestModel, created, new_path, provenance
-from densedepth_keras.training_data import TrainingData, open_training_data
-
-CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**20
-"""Training images, and their pixels at most, that set the batch statistics of an encoder without pretrained weights."""
-
-SAMPLES = 5
-"""Rows of samples.png: validation images, evenly spaced."""
-
-LOGGED = (streaming.RMSE, streaming.AbsRel, streaming.Delta1)
-
-MODEL_FLAGS = (
-    "architecture",
-    "encoder",
-    "freeze_encoder",
-    "freeze_batch_norm",
-    "decoder",
-    "decoder_filters",
-    "base_filters",
-    "upsampling",
-    "num_convs",
-    "batch_norm",
-    "activation",
-    "dropout",
-    "deep_supervision",
-    "companion_weight",
-    "companion_decay",
-    "full_resolution",
-    "min_depth",
-    "max_depth",
-    "image_size",
+from densedepth_keras.atomic import check_writable, written_beside
+from densedepth_keras.config import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    MEAN_FILE,
+    STATE_FILE,
+    TrainConfig,
+    write_json,
 )
-"""Fields of TrainConfig that are arguments of `build_model`, by the same name."""
-
-RANDOM_WEIGHTS_WARNING = """
-**********************************************************************************************************
-WARNING: THE ENCODER STARTS FROM RANDOM WEIGHTS, NOT FROM IMAGENET'S.
-{reason}
-{meaning}
-This is good enough to see everything work on the rendered rooms. It is no basis for results on photographs.
-**********************************************************************************************************"""
+from densedepth_keras.distribution import Distribution, open_distribution, unused_gpu
+from densedepth_keras.fitting import Course, Position, fit_course
+from densedepth_keras.interruption import Interruption, run_lock
+from densedepth_keras.model_setup import blank_model, encoder_weights, model_arguments, start_model
+from densedepth_keras.models.build import check_model, output_size
+from densedepth_keras.models.encoders import check_weights
+from densedepth_keras.resuming import RESULT, check_same_run, read_config
+from densedepth_keras.run_folder import created, new_path, provenance, remove_parts
+from densedepth_keras.saved_state import read_state
+from densedepth_keras.training_data import TrainingData, open_training_data
+from densedepth_keras.watching import Log, Watched, draw_results, make_callbacks
 
 
 class Run(NamedTuple):
@@ -70,182 +41,221 @@ class Run(NamedTuple):
         best_epoch: from 1 on.
         best_rmse: validation RMSE of that epoch, metres, pooled, at network resolution.
         seconds: of training.
+        history: name -> one value per epoch: `loss`, `rmse`, `val_loss`, `val_rmse`, `learning_rate`, ...
     """
 
     folder: Path
     best_epoch: int
     best_rmse: float
     seconds: float
+    history: dict[str, list[float]]
 
 
-def train(config: TrainConfig, announce: Callable[[str], None] = lambda line: None) -> Run:
-    """Runs a training from a config to a run folder.
+def train(
+    config: TrainConfig,
+    announce: Callable[[str], None] = lambda line: None,
+    *,
+    resume: str | os.PathLike | None = None,
+    force: bool = False,
+    folder: str | os.PathLike | None = None,
+    data: TrainingData | None = None,
+) -> Run:
+    """Runs a training from a config to a run folder, or goes on with one that was stopped.
 
     Args:
-        config: what to do; None stands for the data set's default.
+        config: what to do; None stands for the preset's or the data set's default.
         announce: gets every line worth reading.
+        resume: a run folder to go on with, from its last saved state, or from its start where there is none. A run that
+            has ended is answered at once.
+        force: lets `resume` change what does no harm, e.g. the number of epochs.
+        folder: the run folder to make, instead of one in `config.output_dir`.
+        data: both splits, where they are open already.
 
     Returns:
         The finished `Run`.
 
     Raises:
-        ValueError: bad configuration or bad data (row and file named); training that diverged.
-        FileNotFoundError: data or weights that are not there.
+        ValueError: bad configuration or bad data (row and file named); training that diverged; `resume` of a run that
+            began otherwise.
+        FileNotFoundError: data, weights or a run that are not there.
         FileExistsError: the run folder exists.
-        OSError: the disk is full, the folder cannot be written.
+        OSError: the disk is full, the folder cannot be written; another process of the run has died.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; once training has begun, the state is saved and the message says how to go
+            on.
     """
-    config = config.resolved()
-    given_weights = {} if config.encoder_weights is None else {"weights": _weights(config)}
-    check_model(**model_arguments(config), **given_weights)
-    check_weights(_weights(config))
-    folder = new_path(config)
-    keras.utils.set_random_seed(config.seed)
-    depth_size = output_size(config.image_size, config.architecture, config.full_resolution)
-    data = open_training_data(config, depth_size, announce)
-    model, encoder_start = _build(config, data.training, announce)
-    announce(_headline(config, model, data))
-    loss = _loss(config)
-    model.compile(
-        optimizer=_optimizer(config, data.training.steps_per_epoch),
-        loss=loss,
-        metrics=[
-            *(metric(config.min_depth, config.max_depth) for metric in LOGGED),
-            *loss.term_metrics(),
-        ],
+    config, previous = config.resolved(), None
+    if resume is not None:
+        folder, previous = Path(resume), read_config(Path(resume))
+        for line in check_same_run(TrainConfig.from_json(previous).resolved(), config, force):
+            announce(f"changed under way:{line}")
+        if RESULT in previous and config.epochs <= previous["epochs"]:
+            announce(f"{folder} has ended after {previous[RESULT]['epochs']} epochs; --epochs N --force goes on.")
+            return _ended(folder, previous[RESULT])
+    _check(config)
+    folder = new_path(config) if folder is None else Path(folder)
+    distribution = open_distribution(
+        config.distribute,
+        batch_size=config.batch_size,
+        coordinator=config.coordinator,
+        num_processes=config.num_processes,
+        process_id=config.process_id,
+        deterministic=config.deterministic,
     )
-    with created(folder):
-        facts_of_run = {"encoder_start": encoder_start, "parameters": model.count_params(), **provenance()}
-        write_json(folder / CONFIG_FILE, {**config.to_json(), **facts_of_run})
-        np.save(folder / MEAN_FILE, data.facts.mean_depth)
-        return _fit(model, data, config, folder, announce)
+    if distribution.kind == "mirrored" and config.accumulate_steps > 1:
+        raise ValueError(
+            "`accumulate_steps` does not go with tf.distribute; use a larger batch or --distribute none. "
+            f"Received: accumulate_steps={config.accumulate_steps}, distribute={config.distribute!r}"
+        )
+    log = Log(announce if distribution.is_chief else _ignore)
+    keras.utils.set_random_seed(config.seed)
+    with Interruption() as interruption:
+        data = data or _open_data(config, distribution, log.say)
+        job = _Job(config, folder, data, distribution, interruption, log, previous)
+        with _place(job), distribution.scope():
+            return _run(job)
 
 
-def _fit(model, data, config, folder, announce) -> Run:
-    best = BestModel(folder / MODEL_FILE)
-    started = time.perf_counter()
+class _Job(NamedTuple):
+    config: TrainConfig
+    folder: Path
+    data: TrainingData
+    distribution: Distribution
+    interruption: Interruption
+    log: Log
+    previous: dict | None
+
+
+def _check(config):
+    given_weights = {} if config.encoder_weights is None else {"weights": encoder_weights(config)}
+    check_model(**model_arguments(config), **given_weights)
+    check_weights(encoder_weights(config))
+    if config.init_from is not None and not os.path.exists(config.init_from):
+        raise FileNotFoundError(f"No run folder and no .keras file. Received: init_from={config.init_from!r}")
+
+
+def _ignore(line):
+    """What processes beside the first say."""
+
+
+def _open_data(config, distribution, announce):
+    depth_size = output_size(config.image_size, config.architecture, config.full_resolution)
+    return open_training_data(
+        config, depth_size, announce, multiple_of=distribution.num_devices, shard=distribution.shard
+    )
+
+
+@contextlib.contextmanager
+def _place(job):
+    """The run folder, made or gone on with, and nobody else's meanwhile; only the first process has one."""
+    if not job.distribution.is_chief:
+        yield
+    elif job.previous is None:
+        with created(job.folder), run_lock(job.folder):
+            yield
+    else:
+        check_writable(job.folder, "resume")
+        with run_lock(job.folder):
+            remove_parts(job.folder)
+            yield
+
+
+def _run(job) -> Run:
+    config, folder, data, log = job.config, job.folder, job.data, job.log
+    state, is_chief = _saved_state(job), job.distribution.is_chief
+    if is_chief:
+        _write_start(job)
+        log.open(folder, config.epochs)
+    if state is None:
+        model, encoder_start = start_model(config, data.training, log.say)
+    else:
+        encoder_start = job.previous["encoder_start"]
+        model = blank_model(config, encoder_start)
+    if is_chief:
+        _add_facts(folder, {"encoder_start": encoder_start, "parameters": model.count_params()})
+    position = Position()
+    watched = Watched(config, folder, data, job.distribution, model, position)
+    log.say(_headline(config, model, data, job.distribution))
+    if unused_gpu():
+        log.say(unused_gpu())
+    callbacks = make_callbacks(watched, log)
+    command = f"--resume {shlex.quote(str(folder))}"
+    state_file = folder / STATE_FILE if is_chief else None
+    course = Course(config, state_file, data, callbacks, position, job.interruption, command)
+    job.interruption.defer()
+    seconds = _fit(model, course, state)
+    best, history = callbacks["best_model"], callbacks["history"].columns()
+    if not best.best_epoch:
+        raise ValueError(
+            "Training diverged: val_rmse is no number. Try a lower --learning-rate. "
+            f"Received: learning_rate={config.learning_rate}"
+        )
+    result = {"best_epoch": best.best_epoch, "best_rmse": best.best, "seconds": seconds, "epochs": len(history["loss"])}
+    if is_chief:
+        draw_results(watched, history)
+        _add_facts(folder, {RESULT: result})
+    return Run(folder, best.best_epoch, best.best, seconds, history)
+
+
+def _saved_state(job):
+    """The state to go on from; None for a new run, or one that was stopped before the first was saved."""
+    if job.previous is None:
+        return None
+    fingerprint = job.previous.get("data_fingerprint")
+    if fingerprint not in (None, job.data.fingerprint):
+        raise ValueError(
+            "The data are others than those the run began with, by number or content: start a new run (--init-from "
+            f"takes over its weights). Received: fingerprint {job.data.fingerprint}, the run's {fingerprint}"
+        )
+    file = job.folder / STATE_FILE
+    if not file.exists():
+        job.log.say(f"{job.folder} has no saved state yet: it starts over.")
+        return None
+    state = read_state(file)
+    done = f"{state.facts['epoch']} epochs and {state.facts['step']} steps"
+    job.log.say(f"Going on with {job.folder} after {done}.")
+    return state
+
+
+def _write_start(job):
+    """config.json and the mean depth of a new run, first of all; what is different now, of one that goes on."""
+    now = provenance()
+    if job.previous is None:
+        values = {**job.config.to_json(), "data_fingerprint": job.data.fingerprint, **now}
+    else:
+        kept = {name: value for name, value in job.previous.items() if name != RESULT}
+        values = {**kept, **job.config.to_json(), "resumed": [*kept.get("resumed", []), now]}
+    with written_beside(job.folder / MEAN_FILE) as side:
+        np.save(side, job.data.facts.mean_depth)
+    write_json(job.folder / CONFIG_FILE, values)
+
+
+def _add_facts(folder, facts):
+    write_json(folder / CONFIG_FILE, {**read_config(folder), **facts})
+
+
+def _fit(model, course, state) -> float:
+    data = course.data
     try:
-        history = model.fit(
-            data.training.dataset(),
-            steps_per_epoch=data.training.steps_per_epoch,
-            epochs=config.epochs,
-            validation_data=data.validation.dataset(epochs=1),
-            callbacks=[best, keras.callbacks.CSVLogger(folder / HISTORY_FILE), keras.callbacks.TerminateOnNaN()],
-            shuffle=False,  # the pipeline has shuffled
-            verbose=1 if os.isatty(1) else 2,
-        ).history
+        return fit_course(model, course, state)
     except Exception:
         for pipeline in (data.training, data.validation):
             if pipeline.error is not None:
                 raise pipeline.error from None
         raise
-    seconds = time.perf_counter() - started
-    if not best.best_epoch:
-        raise ValueError(
-            "Training diverged: the loss is no number. Try a lower --learning-rate. "
-            f"Received: learning_rate={config.learning_rate}"
-        )
-    if not np.isfinite(history["loss"][-1]):
-        announce(
-            f"\nWARNING: training diverged in epoch {len(history['loss'])}: the loss was no number any more. "
-            f"The model of epoch {best.best_epoch} is kept. Try a lower --learning-rate."
-        )
-    _draw(model, folder, history, data, config)
-    return Run(folder, best.best_epoch, best.best, seconds)
 
 
-def _draw(model, folder, history, data, config):
-    if len(history["loss"]) == len(history["val_loss"]):
-        plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(data, config))
-    model.load_weights(folder / MODEL_FILE)
-    images, depths = data.validation.batch(0, evenly_spaced(len(data.validation.source), SAMPLES))
-    predictions = np.clip(inference_model(model).predict_on_batch(images), config.min_depth, config.max_depth)
-    plot_samples(folder / "samples.png", images, depths[..., 0], predictions[..., 0], max_depth=config.max_depth)
+def _ended(folder, result) -> Run:
+    return Run(folder, result["best_epoch"], result["best_rmse"], result["seconds"], _read_history(folder))
 
 
-def _baseline_rmse(data: TrainingData, config) -> float:
-    """RMSE of answering the mean training depth, counted as val_rmse is: pooled, at network resolution."""
-    metric, validation = streaming.RMSE(config.min_depth, config.max_depth), data.validation
-    for indices in np.array_split(validation.order(0), validation.steps_per_epoch):
-        _, depth = validation.batch(0, indices)
-        metric.update_state(depth, np.broadcast_to(data.facts.mean_depth[..., None], depth.shape))
-    return float(metric.result())
+def _read_history(folder):
+    with open(folder / HISTORY_FILE, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name != "epoch"]
+    return {name: [float("nan" if row[name] == "NA" else row[name]) for row in rows] for name in names}
 
 
-def _build(config, pipeline, announce):
-    """The model, and a word for config.json on what its encoder started from."""
-    arguments = model_arguments(config)
-    with dtype_policy(config.precision):
-        if config.architecture == "unet":
-            return build_model(**arguments), None
-        return _with_encoder(config, arguments, pipeline, announce)
-
-
-def _with_encoder(config, arguments, pipeline, announce):
-    weights, start = _weights(config), config.encoder_weights
-    if weights is not None:
-        try:
-            return build_model(weights=weights, **arguments), start
-        except FileNotFoundError as error:
-            if config.dataset != "rooms" or weights != "imagenet":
-                raise
-            announce(RANDOM_WEIGHTS_WARNING.format(reason=error, meaning=_random_meaning(config)))
-            start = "none: the ImageNet weights could not be downloaded"
-    model = build_model(weights=None, **arguments)
-    count = min(CALIBRATION_IMAGES, max(1, CALIBRATION_PIXELS // math.prod(config.image_size)))
-    images, _ = pipeline.batch(0, pipeline.order(0)[:count])
-    calibrate_batch_norm(model, images)
-    return model, start
-
-
-@contextlib.contextmanager
-def dtype_policy(name):
-    """Layers made inside compute as the policy says; it is global in Keras, so it is put back."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def model_arguments(config: TrainConfig) -> dict:
-    """The arguments of `build_model` that a resolved config sets; its weights are left to the caller."""
-    given = {name: getattr(config, name) for name in MODEL_FLAGS}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _loss(config):
-    weight = {"depth_weight": config.depth_weight} if config.loss == "densedepth" else {}
-    return LOSSES[config.loss](min_depth=config.min_depth, max_depth=config.max_depth, **weight)
-
-
-def _weights(config):
-    return None if str(config.encoder_weights).lower() == "none" else config.encoder_weights
-
-
-def _random_meaning(config):
-    if config.freeze_encoder:
-        return (
-            "--freeze-encoder therefore keeps RANDOM features fixed (their batch statistics set on training images)\n"
-            "and trains the decoder alone: in the few minutes of this run that learns more than training all of it."
-        )
-    return "It is trained together with the decoder."
-
-
-def _optimizer(config, steps_per_epoch):
-    adam = keras.optimizers.Adam(_learning_rate(config, steps_per_epoch), amsgrad=True)
-    # Keras would scale float16's losses by itself, but forget to once the model has been saved and loaded.
-    return keras.optimizers.LossScaleOptimizer(adam) if config.precision == "mixed_float16" else adam
-
-
-def _learning_rate(config, steps_per_epoch):
-    if config.schedule == "constant":
-        return config.learning_rate
-    steps = config.epochs * steps_per_epoch
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.01)
-
-
-def _headline(config, model, data):
+def _headline(config, model, data, distribution):
     facts, (height, width) = data.facts, config.image_size
     parts = (
         f"{config.dataset}: {len(data.training.source)} training and {len(data.validation.source)} "
@@ -253,7 +263,7 @@ def _headline(config, model, data):
         f"{facts.samples} read: {facts.measured_share:.0%} of the pixels measured, {facts.valid_share:.0%} of those "
         f"within {config.min_depth:g}..{config.max_depth:g} m",
         f"{_network(config)}, {model.count_params() / 1e6:.1f} M parameters",
-        f"{', '.join(keras.distribution.list_devices())} on the {keras.backend.backend()} backend",
+        distribution.description,
     )
     return " | ".join(parts)
 

@@ -1,5 +1,6 @@
 """What a run trains on: the splits opened, looked at before anything else, and made into pipelines."""
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +19,10 @@ from densedepth_keras.data.checks import (
     without_bad_rows,
 )
 from densedepth_keras.data.pipeline import Pipeline
-from densedepth_keras.data.sample import Source, row_name
+from densedepth_keras.data.sample import Source, evenly_spaced, row_name
+
+FINGERPRINT_SAMPLES = 8
+"""Of each split, evenly spaced."""
 
 
 class TrainingData(NamedTuple):
@@ -34,9 +38,29 @@ class TrainingData(NamedTuple):
     validation: Pipeline
     facts: Survey
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the numbers of rows, the mean training depth and some samples: other data have another.
+
+        It does not depend on where the data lie. A change in a few rows of many can pass unseen.
+        """
+        digest = hashlib.blake2b(self.facts.mean_depth.tobytes(), digest_size=8)
+        for pipeline in (self.training, self.validation):
+            count = len(pipeline.source)
+            digest.update(f"{count}".encode())
+            for index in evenly_spaced(count, FINGERPRINT_SAMPLES):
+                sample = pipeline.read(index)
+                digest.update(sample.image.tobytes() + sample.depth.tobytes())
+        return digest.hexdigest()
+
 
 def open_training_data(
-    config: TrainConfig, depth_size: tuple[int, int], announce: Callable[[str], None]
+    config: TrainConfig,
+    depth_size: tuple[int, int],
+    announce: Callable[[str], None],
+    *,
+    multiple_of: int = 1,
+    shard: tuple[int, int] = (0, 1),
 ) -> TrainingData:
     """Opens the training and the validation split of a resolved config, and refuses what would spoil the run.
 
@@ -47,22 +71,32 @@ def open_training_data(
         config: a resolved one.
         depth_size: `(height, width)` of the network's output, pixels.
         announce: gets warnings, what `skip_bad_rows` leaves out, and how many rows were not decoded.
+        multiple_of: devices that divide every batch, of all hosts.
+        shard: `(index, count)` of this host.
 
     Raises:
-        ValueError: an unknown augmentation; rows that cannot be read, those of both splits in one list; a wrong unit.
+        ValueError: an unknown augmentation; a batch larger than the training split; rows that cannot be read, those of
+            both splits in one list; a wrong unit.
         FileNotFoundError: data that is not there.
     """
-    augmentation = parse_augmentation(config.augment) if config.augment else None
+    augmentation = None if config.augment in (None, "none") else parse_augmentation(config.augment)
     sources = [_source(config, split, announce) for split in ("train", "validation")]
     if config.skip_bad_rows:
         sources = [without_bad_rows(source, announce) for source in sources]
     training, validation = sources
+    if config.batch_size > len(training):
+        raise ValueError(
+            f"A batch cannot be larger than the training split of {len(training)} samples. "
+            f"Received: batch_size={config.batch_size}"
+        )
     shared = {
         "image_size": config.image_size,
         "depth_size": depth_size,
         "batch_size": config.batch_size,
         "seed": config.seed,
         "cache": config.cache,
+        "multiple_of": multiple_of,
+        "shard": shard,
     }
     pipelines = Pipeline(training, shuffle=True, augment=augmentation, **shared), Pipeline(validation, **shared)
     looked = _looked(pipelines, config)

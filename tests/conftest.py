@@ -15,6 +15,7 @@ SHARED = Path(os.environ.get("DENSEDEPTH_TEST_DATA", Path(__file__).resolve().pa
 MODELS = Path(__file__).resolve().parent / "models"
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_auto_num_workers(config):
     """Two processes for the models' tests alone, most of whose time one core spends building graphs; else none.
 

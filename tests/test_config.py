@@ -122,7 +122,7 @@ def test_choices_are_the_tables_keys():
 
 def test_every_choice_of_build_model_is_a_flag():
     """But for the names that differ: weights (--encoder-weights) and the model's name."""
-    from densedepth_keras.training import MODEL_FLAGS
+    from densedepth_keras.model_setup import MODEL_FLAGS
 
     assert set(inspect.signature(build_model).parameters) - {"weights", "name"} == set(MODEL_FLAGS)
     assert set(MODEL_FLAGS) <= {item.name for item in dataclasses.fields(TrainConfig)}

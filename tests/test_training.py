@@ -12,7 +12,7 @@ import pytest
 from conftest import write_pairs
 from PIL import Image
 
-from densedepth_keras import cli, run_folder, training
+from densedepth_keras import cli, model_setup, run_folder
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.pipeline import Pipeline
@@ -102,7 +102,8 @@ def run(tmp_path_factory):
 
 def test_run_folder_holds_everything(run):
     names = {path.name for path in run.iterdir()}
-    expected = {"config.json", "model.keras", "history.csv", "mean_depth.npy", "loss_curves.png", "samples.png"}
+    pictures = {"loss_curves.png", "samples.png"}
+    expected = {"config.json", "model.keras", "history.csv", "mean_depth.npy", "state.npz", "run.log", *pictures}
     assert names == expected
     for name in ("loss_curves.png", "samples.png"):
         with Image.open(run / name) as picture:
@@ -120,7 +121,8 @@ def test_config_json_repeats_the_run(run):
     )
     assert values["versions"]["keras"] == keras.__version__
     assert values["encoder_start"] == "none"
-    assert set(values) >= {"git_commit", "backend", "parameters"}
+    assert set(values) >= {"git_commit", "git_dirty", "backend", "parameters", "command", "data_fingerprint"}
+    assert values["result"]["epochs"] == 2
 
 
 def test_history_has_a_line_per_epoch_and_the_best_model_is_kept(run):
@@ -232,7 +234,7 @@ def test_imagenet_weights_that_cannot_be_had_are_an_error_on_real_data(own_data,
     def refuse(**arguments):
         raise FileNotFoundError("no weights") if arguments["weights"] else AssertionError("must not go on")
 
-    monkeypatch.setattr(training, "build_model", refuse)
+    monkeypatch.setattr(model_setup, "build_model", refuse)
     assert cli.main(flags(own_data, tmp_path / "runs", "--encoder-weights", "imagenet")) == 2
     assert "no weights" in capsys.readouterr().err
 
@@ -245,14 +247,14 @@ def test_rooms_go_on_from_random_weights_with_a_warning(monkeypatch):
             raise FileNotFoundError("put the file THERE")
         return real(**arguments)
 
-    monkeypatch.setattr(training, "build_model", refuse)
+    monkeypatch.setattr(model_setup, "build_model", refuse)
     config = TrainConfig(
         encoder="mobilenet_v2", decoder_filters=16, freeze_encoder=True, image_size=(32, 48)
     ).resolved()
     source = load_dataset("rooms", "train", limit=4)
     line = Pipeline(source, image_size=(32, 48), depth_size=(16, 24), batch_size=2)
     said = []
-    model, start = training._build(config, line, said.append)
+    model, start = model_setup.start_model(config, line, said.append)
     assert not model.get_layer("encoder").trainable
     assert start == "none: the ImageNet weights could not be downloaded"
     assert "WARNING" in said[0]

@@ -19,7 +19,10 @@ def flag(help_text: str, default=None, **arguments):
 
 
 def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
-    """Adds one `--flag` for every field of the dataclass."""
+    """Adds one `--flag` for every field of the dataclass; a bool has a `--no-flag`, too.
+
+    Flags that are not given leave no value behind, so that a config file, a preset or a run can give one.
+    """
     for item in dataclasses.fields(config_class):
         options = dict(item.metadata)
         text, shown = options.pop("help"), options.pop("shown", None)
@@ -30,11 +33,11 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
             shown = item.default
         text += f" (default: {shown})" if shown is not None else ""
         if item.type is bool:
-            options["action"] = "store_true"
+            options["action"] = argparse.BooleanOptionalAction
         if options.pop("positional", False):
             parser.add_argument(item.name, help=text, **options)
             continue
-        parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=item.default, **options)
+        parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=argparse.SUPPRESS, **options)
 
 
 def check(name: str, value, is_good, expected: str) -> None:

@@ -3,10 +3,9 @@
 import dataclasses
 import os
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-from densedepth_keras.config.data import PARTITION_HELP, RANGES, DataConfig
+from densedepth_keras.config.data import PARTITION_HELP
 from densedepth_keras.config.flags import (
     check,
     check_at_least_one,
@@ -14,30 +13,7 @@ from densedepth_keras.config.flags import (
     flag,
     settle_image_size,
 )
-
-_PAPER = {
-    "image_size": (480, 640),
-    "decoder_filters": None,
-    "base_filters": 64,
-    "batch_size": 4,
-    "epochs": 20,
-    "learning_rate": 1e-4,
-    "schedule": "constant",
-}
-_QUICK = {
-    "image_size": (48, 64),
-    "decoder_filters": 256,
-    "base_filters": 16,
-    "batch_size": 8,
-    "epochs": 10,
-    "learning_rate": 1e-3,
-    "schedule": "cosine",
-}
-_KITTI = {**_PAPER, "image_size": (384, 1280)}
-"""The reference's size; KITTI's frames are 375x1242, or a few pixels less."""
-
-DEFAULTS = MappingProxyType(dict.fromkeys(RANGES, _PAPER) | {"rooms": _QUICK, "kitti": _KITTI})
-"""What a flag that is not given means, per data set. Rooms is a demonstration that two CPU cores finish in minutes."""
+from densedepth_keras.config.loop import DEFAULTS, LoopConfig
 
 UNET_IMAGE_SIZE = (320, 320)
 """The paper's size for its U-Net, on every data set but rooms."""
@@ -47,14 +23,14 @@ CACHES = ("auto", "memory", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(DataConfig):
+class TrainConfig(LoopConfig):
     """Everything a training run depends on. Its flags are described by `python train.py --help`.
 
     Raises:
         ValueError: a value out of bounds, an unknown data set.
     """
 
-    split: str = flag(PARTITION_HELP, "official", choices=("official", "paper"))
+    split: str | None = flag(PARTITION_HELP, shown="official", choices=("official", "paper"))
     fill_holes: bool = flag("fill the holes of the training depth by colorization", False)
     skip_bad_rows: bool = flag("go on without the rows that cannot be read; every row is read first", False)
     cache: str = flag(
@@ -109,14 +85,9 @@ class TrainConfig(DataConfig):
         "factor on it from one companion to the next coarser", 1.0, type=float, metavar="FACTOR"
     )
     full_resolution: bool = flag("answer at the image's size instead of half of it", False)
-    precision: str = flag(
-        "what the network computes in; normalisation, heads and loss stay float32, under bfloat16 the first layers too",
-        "float32",
-        choices=("float32", "mixed_float16", "mixed_bfloat16"),
-    )
     augment: str | None = flag(
         "without a value the paper's: mirror images and permute their colour channels, each with p 0.5; or a preset "
-        "(paper, reference, strong), or name=value,...; docs/datasets.md has all",
+        "(paper, reference, strong), or name=value,...; docs/datasets.md has all; none switches a preset's off",
         nargs="?",
         const="paper",
         metavar="WHAT",
@@ -128,18 +99,6 @@ class TrainConfig(DataConfig):
         metavar=("H", "W"),
         shown=default_text(DEFAULTS, "image_size"),
     )
-    batch_size: int | None = flag("images per step", type=int, metavar="N", shown=default_text(DEFAULTS, "batch_size"))
-    epochs: int | None = flag(
-        "passes over the training split", type=int, metavar="N", shown=default_text(DEFAULTS, "epochs")
-    )
-    learning_rate: float | None = flag(
-        "of Adam (amsgrad)", type=float, metavar="RATE", shown=default_text(DEFAULTS, "learning_rate")
-    )
-    schedule: str | None = flag(
-        "the learning rate over the run: constant, or falling to a hundredth along half a cosine",
-        choices=("constant", "cosine"),
-        shown=default_text(DEFAULTS, "schedule"),
-    )
     loss: str = flag(
         "what is minimised; densedepth is the paper's composite loss",
         "densedepth",
@@ -148,13 +107,12 @@ class TrainConfig(DataConfig):
     depth_weight: float = flag(
         "lambda, the weight of the point-wise term of the densedepth loss", 0.1, type=float, metavar="LAMBDA"
     )
-    seed: int = flag("of weights, order and augmentation", 0, type=int)
     output_dir: str = flag("where run folders are made", "runs", metavar="DIR")
     name: str | None = flag("of the run folder; default: data set, encoder or architecture, and time")
 
     def __post_init__(self):
         super().__post_init__()
-        check_at_least_one(self, "batch_size", "epochs", "base_filters")
+        check_at_least_one(self, "base_filters")
         check("num_convs", self.num_convs, lambda value: 1 <= value <= 4, "1 to 4")
         check("dropout", self.dropout, lambda value: 0 <= value < 1, "0 or more and below 1")
         check("deep_supervision", self.deep_supervision, lambda value: 0 <= value <= 3, "0 to 3 companion heads")
@@ -163,19 +121,21 @@ class TrainConfig(DataConfig):
         if self.architecture == "unet":
             for name in ("encoder", "encoder_weights"):
                 check(name, getattr(self, name), lambda value: False, "left alone: a U-Net has no encoder")
-        check("learning_rate", self.learning_rate, lambda value: 0 < value < float("inf"), "positive")
         check("depth_weight", self.depth_weight, lambda value: 0 <= value < float("inf"), "0 or more")
         if self.loss != "densedepth":
             check("depth_weight", self.depth_weight, lambda value: value == 0.1, f"left alone: {self.loss} has none")
         check("decoder_filters", self.decoder_filters, lambda f: f > 0 and f % 16 == 0, "a positive multiple of 16")
-        check("seed", self.seed, lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
         check("cache", self.cache, bool, "auto, memory, none or a folder")
         settle_image_size(self)
         check("name", self.name, _is_folder_name, "the name of one folder, not a path")
 
     def resolved(self) -> "TrainConfig":
-        """The same with the data set's defaults in place of None, and `data_dir` absolute."""
-        defaults = dict(DEFAULTS[self.dataset])
+        """The same with the preset's and the data set's defaults in place of None, and paths absolute.
+
+        Raises:
+            ValueError: flags that contradict each other once all are known.
+        """
+        defaults = self.loop_defaults()
         if self.architecture == "unet":
             del defaults["decoder_filters"]
             if self.dataset != "rooms":
@@ -186,7 +146,26 @@ class TrainConfig(DataConfig):
         missing = {key: value for key, value in defaults.items() if getattr(self, key) is None} | self.data_defaults()
         if self.cache not in CACHES:
             missing["cache"] = os.path.abspath(self.cache)
-        return dataclasses.replace(self, **missing)
+        if self.init_from is not None:
+            missing["init_from"] = os.path.abspath(self.init_from)
+        if self.unfreeze_at is not None:
+            missing["freeze_encoder"] = True
+        complete = dataclasses.replace(self, **missing)
+        complete.check_loop()
+        complete._check_encoder()
+        return complete
+
+    def _check_encoder(self):
+        """Flags about an encoder that is not there, or is never trained."""
+        if self.architecture == "unet":
+            check("unfreeze_at", self.unfreeze_at, lambda value: False, "left alone: a U-Net has no encoder")
+        is_trained = self.architecture != "unet" and (not self.freeze_encoder or self.unfreeze_at is not None)
+        if self.encoder_learning_rate_scale != 1 and not is_trained:
+            raise ValueError(
+                "`encoder_learning_rate_scale` needs an encoder that is trained. Received: "
+                f"encoder_learning_rate_scale={self.encoder_learning_rate_scale:g}, "
+                f"architecture={self.architecture!r}, freeze_encoder={self.freeze_encoder}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -8,9 +8,9 @@ from keras import ops
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.files import read_image
 from densedepth_keras.losses import DepthLoss
+from densedepth_keras.model_setup import dtype_policy
 from densedepth_keras.models import build_model
 from densedepth_keras.models.encoders import calibrate_batch_norm
-from densedepth_keras.training import dtype_policy
 
 POLICIES = ["mixed_float16", "mixed_bfloat16"]
 VARIANTS = {
