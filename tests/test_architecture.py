@@ -14,23 +14,27 @@ FLOORS: dict[str, float] = {
     **dict.fromkeys(("protocols", "sidecar"), 0.1),
     "config": 0.2,
     **dict.fromkeys(("models", "losses", "metrics", "data", "plots", "run_folder"), 1),
-    **dict.fromkeys(("optimization", "saved_state", "interruption", "distribution"), 1),
+    **dict.fromkeys(("optimization", "saved_state", "interruption", "distribution", "outputs", "cameras"), 1),
     **dict.fromkeys(("training_data", "callbacks", "initialization", "resuming"), 1.5),
     "model_setup": 1.6,
     "fitting": 1.7,
     "watching": 1.8,
     **dict.fromkeys(("training", "prediction", "report", "inspection"), 2),
-    **dict.fromkeys(("evaluation", "data_commands", "search"), 3),
+    "predictor": 2.2,
+    **dict.fromkeys(("evaluation", "data_commands", "search", "predicting", "video", "export", "demo"), 3),
     "cli": 4,
 }
 DEVICES = {"distribution/devices.py", "distribution/opening.py"}
-TENSORFLOW_IN = {"data/pipeline.py", "data/catalog.py", "export.py", *DEVICES}
+TENSORFLOW_IN = {"data/pipeline.py", "data/catalog.py", "export/savedmodel.py", "export/litert.py", *DEVICES}
 OPTIONAL = {
     "cv2",
     "av",
     "keras_tuner",
     "gradio",
     "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "ai_edge_litert",
     "trimesh",
     "tensorflow_datasets",
     "jax",
