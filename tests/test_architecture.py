@@ -36,6 +36,7 @@ OPTIONAL = {
     "tf2onnx",
     "ai_edge_litert",
     "trimesh",
+    "pypcd4",
     "tensorflow_datasets",
     "jax",
     "torch",

@@ -55,7 +55,7 @@ class PredictConfig:
     fov: float | None = flag("of point clouds: horizontal field of view, degrees", type=float, metavar="DEGREES")
     focal_px: float | None = flag("of point clouds: focal length, pixels of the picture", type=float, metavar="PIXELS")
     intrinsics: str | None = flag(
-        "of point clouds: JSON file with fx, fy, cx, cy, and width, height they are for", metavar="FILE"
+        "of point clouds: JSON file with fx, fy, cx, cy or K, and width, height they are for", metavar="FILE"
     )
     max_points: int | None = flag("of point clouds: at most so many points", type=int, metavar="N")
     video: str | None = flag("a video file instead of pictures", metavar="FILE")
