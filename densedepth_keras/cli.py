@@ -1,4 +1,4 @@
-"""The command line: `densedepth train|search|evaluate|import|data`, train and evaluate also as scripts of their own."""
+"""The command line: `densedepth train|search|evaluate|predict|import|data`; train and evaluate are scripts, too."""
 
 import argparse
 import dataclasses
@@ -20,6 +20,7 @@ from densedepth_keras.config import (
     EvaluationConfig,
     FillConfig,
     ImportConfig,
+    PredictConfig,
     SearchConfig,
     ShowConfig,
     TrainConfig,
@@ -57,6 +58,21 @@ examples:
   python evaluate.py --checkpoint runs/my_run --dataset nyu-labeled --data-dir nyu_depth_v2_labeled.mat
       NYU's 654 test frames, Eigen crop
 """,
+    "predict": """\
+examples:
+  densedepth predict photo.jpg
+      with the newest run: depth/photo-depth.png, 16 bits, millimetres; depth/photo-color.png, with its scale in metres
+  densedepth predict holidays --checkpoint runs/my_run --formats npy,side-by-side --output holidays_depth
+      every picture below holidays/, metres as float32, and picture and depth beside each other
+  densedepth predict photo.jpg --at 320 240
+      metres at one pixel
+  densedepth predict photo.jpg --formats ply --fov 66
+      a point cloud in colour, metres
+  densedepth predict --video walk.mp4
+      walk-depth.mp4: the same frames, times and sound; colours of one range, smoothed over time
+  densedepth predict --camera 0
+      live, at http://127.0.0.1:8000
+""",
     "import": """\
 example:
   densedepth import nyu.h5 --output densedepth-nyu.keras
@@ -69,10 +85,20 @@ COMMANDS = {
     "train": (TrainConfig, "Train a depth network and leave a run folder behind."),
     "search": (SearchConfig, "Search for the learning rate and the lambda of the lowest val_rmse, over many runs."),
     "evaluate": (EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
+    "predict": (PredictConfig, "Depth of pictures, a video or a camera: files in, metres out."),
     "import": (ImportConfig, "Turn the weights that DenseDepth published into a model of this package."),
 }
 
-CONFIGS = (TrainConfig, SearchConfig, EvaluationConfig, ImportConfig, CheckConfig, ShowConfig, FillConfig)
+CONFIGS = (
+    TrainConfig,
+    SearchConfig,
+    EvaluationConfig,
+    PredictConfig,
+    ImportConfig,
+    CheckConfig,
+    ShowConfig,
+    FillConfig,
+)
 
 NEWEST = object()
 """`--resume` without a value."""
@@ -82,7 +108,9 @@ OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError"
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> int:
-    """Runs a command; returns the exit status: 0, 1 where a check found errors, 2 for bad input, 130 for Ctrl-C.
+    """Runs a command; returns the exit status.
+
+    0; 1 where a check found errors or some of many pictures failed; 2 for bad input; 130 for Ctrl-C, 143 for SIGTERM.
 
     Args:
         arguments: what stands behind the program's name; `sys.argv[1:]` by default. The first one is the command.
@@ -99,7 +127,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     try:
         if command == "data":
             return data_commands.run(values.pop("data_command"), values, _say)
-        {"train": _train, "search": _search, "evaluate": _evaluate, "import": _import}[command](values, prog)
+        runs = {"train": _train, "search": _search, "evaluate": _evaluate, "predict": _predict, "import": _import}
+        return runs[command](values, prog) or 0
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -118,7 +147,6 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
         signal_name, message = (*stop.args, None, None)[:2]
         print(f"{prog}: {message or 'interrupted'}", file=sys.stderr)
         return 143 if signal_name == "SIGTERM" else 130
-    return 0
 
 
 def script(command: str) -> int:
@@ -150,7 +178,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(prog):
     parser = _Parser(prog=prog, description="Monocular depth estimation with Keras 3.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,search,evaluate,import,data}")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="{train,search,evaluate,predict,import,data}"
+    )
     for command, (config_class, text) in COMMANDS.items():
         own_prog = f"{prog} {command}" if prog == "densedepth" else prog
         sub = _add_command(commands, command, config_class, own_prog, text, EPILOGS[command])
@@ -263,6 +293,18 @@ def _evaluate(values, prog):
     from densedepth_keras.evaluation import evaluate_checkpoint
 
     evaluate_checkpoint(config, announce=_say)
+
+
+def _predict(values, prog):
+    config = PredictConfig(**values)
+    if config.inputs:
+        from densedepth_keras.predicting import predict_files
+
+        return 1 if predict_files(config, announce=_say).failed else 0
+    from densedepth_keras.video import predict_video
+
+    predict_video(config, announce=_say)
+    return 0
 
 
 def _import(values, prog):

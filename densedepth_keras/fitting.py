@@ -91,7 +91,7 @@ class StateSaver(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         place, every = self.position, self.course.config.save_every
         done = place.epoch * self.course.steps_per_epoch + place.step
-        if self.course.interruption.requested:
+        if self._is_asked:
             self._stop()
         elif every and done % every == 0 and place.step < self.course.steps_per_epoch:
             self.save(place.epoch, place.step)
@@ -105,7 +105,7 @@ class StateSaver(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.save(epoch + 1, 0)
-        if self.course.interruption.requested:
+        if self._is_asked:
             raise self._end()
 
     def save(self, epoch: int, step: int) -> None:
@@ -123,8 +123,13 @@ class StateSaver(keras.callbacks.Callback):
         }
         save_state(self.course.state_file, state_variables(self.model), facts)
 
+    @property
+    def _is_asked(self):
+        """Of several processes the one that saves ends the run; the others, asked as well, notice that."""
+        return self.course.state_file is not None and self.course.interruption.requested
+
     def _stop_if_asked(self):
-        if self.course.interruption.requested:
+        if self._is_asked:
             self._stop()
 
     def _stop(self):
@@ -156,6 +161,18 @@ class _RestoredMetrics(keras.callbacks.Callback):
             self.state = None
 
 
+class _Until(keras.callbacks.Callback):
+    """Ends a call of `fit` after so many epochs of the run, while Keras shows how many the whole run has."""
+
+    def __init__(self, end: int):
+        super().__init__()
+        self.end = end
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 >= self.end:
+            self.model.stop_training = True
+
+
 def fit_course(model: keras.Model, course: Course, state: State | None = None) -> float:
     """Fits a model from its start, or from a saved state, to the last epoch.
 
@@ -179,7 +196,8 @@ def fit_course(model: keras.Model, course: Course, state: State | None = None) -
         if name in course.callbacks:  # TensorBoard may be left away
             course.callbacks[name].set_state(memory)
     saver = StateSaver(course, facts["seconds"])
-    _start_phase(model, course, position.epoch, state)
+    # Saved at the end of the last frozen epoch, a state is of the frozen phase; the next one begins below.
+    _start_phase(model, course, position.epoch if position.step else max(position.epoch - 1, 0), state)
     if position.step == course.steps_per_epoch:
         _finish_epoch(model, course, position, saver)
     partial = None if state is None or not position.step else state
@@ -208,15 +226,16 @@ def _stopped_early(course):
 def _fit_segment(model, course, position, saver, end, partial):
     data, per_epoch = course.data, course.steps_per_epoch
     first_epoch, first_step = divmod(position.epoch * per_epoch + position.step, data.training.steps_per_epoch)
+    restored = [_RestoredMetrics(partial)] if partial else []
     model.fit(
         data.training.dataset(first_epoch, first_step=first_step),
         initial_epoch=position.epoch,
-        epochs=end,
+        epochs=course.config.epochs,
         steps_per_epoch=per_epoch - position.step,
         validation_data=data.validation.dataset(epochs=1),
-        callbacks=[position, *([_RestoredMetrics(partial)] if partial else []), *course.callbacks.values(), saver],
+        callbacks=[position, *restored, *course.callbacks.values(), _Until(end), saver],
         shuffle=False,  # the pipeline has shuffled
-        verbose=1 if os.isatty(1) else 2,
+        verbose=0 if course.state_file is None else 1 if os.isatty(1) else 2,
     )
 
 

@@ -1,5 +1,6 @@
 """From pictures to metres: load a model, predict depth at every image's own size."""
 
+import functools
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -11,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from densedepth_keras.config import MODEL_FILE
-from densedepth_keras.data.files import read_image, rgb_array
+from densedepth_keras.data.images import check_sides, read_image, rgb_array
 from densedepth_keras.data.resize import enlarge_prediction, resize_image
-from densedepth_keras.depth import MIN_IMAGE_SIDE
+from densedepth_keras.distribution.devices import list_devices
 from densedepth_keras.models import inference_model
 from densedepth_keras.models.heads import ReciprocalToDepth
 
@@ -109,7 +110,8 @@ def iterate_depth(
     for _, same_size in groupby(images, key=lambda image: network_size(model, image)):
         for batch in _chunks(same_size, batch_size):
             inputs = np.stack([resize_image(image, network_size(model, image)) for image in batch])
-            for image, depth in zip(batch, _predict(model, inputs, flip_average), strict=True):
+            depths = predict_batch(model, inputs, batch_size, flip_average=flip_average)
+            for image, depth in zip(batch, depths, strict=True):
                 yield np.clip(enlarge_prediction(depth, image.shape[:2]), near, far)
 
 
@@ -127,11 +129,7 @@ def as_image(image, name: str = "image") -> np.ndarray:
         array = rgb_array(image, name)
     else:
         array = _checked_array(np.asarray(image), name)
-    if min(array.shape[:2]) < MIN_IMAGE_SIDE:
-        raise ValueError(
-            f"An image must be at least {MIN_IMAGE_SIDE} pixels high and wide. "
-            f"Received: {array.shape[1]}x{array.shape[0]} (width x height): {name}"
-        )
+    check_sides(array, name)
     return array
 
 
@@ -153,12 +151,42 @@ def _checked_array(array, name):
     return np.rint(array).astype(np.uint8)
 
 
-def _predict(model, inputs, flip_average):
-    depth = np.asarray(model.predict_on_batch(inputs))[..., 0]
+def predict_batch(
+    model: keras.Model, inputs: np.ndarray, batch_size: int = 8, *, flip_average: bool = False
+) -> np.ndarray:
+    """The network's own answer, float32 `(B, h, w)`, metres, neither clipped nor enlarged.
+
+    On a CPU images go through the network one by one, so that an image's answer is the same to the bit in whatever
+    company it comes; a batch of 8 is no faster there, it leaves the caches. On a GPU a batch of less than `batch_size`
+    is filled up to the next power of two, or to `batch_size` where that is less: every new shape is compiled, which
+    takes seconds, and an answer must not depend on which shapes came before.
+
+    Args:
+        model: with one output.
+        inputs: uint8 `(B, H, W, 3)`, at a size that the network takes.
+        batch_size: the largest batch.
+        flip_average: averages with the mirrored images' answer.
+    """
+    most = 1 if _on_cpu() else batch_size
+    parts = [_answer(model, inputs[start : start + most], most) for start in range(0, len(inputs), most)]
+    depth = np.concatenate(parts)
     if not flip_average:
         return depth
-    mirrored = np.asarray(model.predict_on_batch(inputs[:, :, ::-1]))[..., 0]
+    mirrored = predict_batch(model, inputs[:, :, ::-1], batch_size)
     return (depth + mirrored[:, :, ::-1]) / 2
+
+
+@functools.cache
+def _on_cpu():
+    return all(device.startswith("cpu") for device in list_devices())
+
+
+def _answer(model, inputs, batch_size):
+    count = len(inputs)
+    filling = min(batch_size, 1 << (count - 1).bit_length()) - count
+    if filling > 0:
+        inputs = np.concatenate([inputs, np.repeat(inputs[-1:], filling, axis=0)])
+    return np.asarray(model.predict_on_batch(inputs))[:count, ..., 0]
 
 
 def _chunks(items, size):

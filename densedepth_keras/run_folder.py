@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -25,15 +25,18 @@ class BestModel(keras.callbacks.Callback):
 
     Args:
         path: of the `.keras` file; None only remembers the epoch, where another process writes.
+        alone: makes the context to save in, where several processes share the model's variables.
 
     Attributes:
         best: the lowest val_rmse, metres.
         best_epoch: from 1 on; 0 before there is one.
     """
 
-    def __init__(self, path: Path | None):
+    def __init__(
+        self, path: Path | None, alone: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
+    ):
         super().__init__()
-        self.path, self.best, self.best_epoch = path, float("inf"), 0
+        self.path, self.alone, self.best, self.best_epoch = path, alone, float("inf"), 0
 
     def on_epoch_end(self, epoch, logs=None):
         if not logs["val_rmse"] < self.best:
@@ -44,7 +47,7 @@ class BestModel(keras.callbacks.Callback):
 
     def _save(self):
         try:
-            with written_beside(self.path) as side:
+            with written_beside(self.path) as side, self.alone():
                 self.model.save(side)
         except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
             raise OSError(f"The model could not be saved as {self.path}: {error}") from error

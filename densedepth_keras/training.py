@@ -108,8 +108,9 @@ def train(
         )
     log = Log(announce if distribution.is_chief else _ignore)
     keras.utils.set_random_seed(config.seed)
-    with Interruption() as interruption:
+    with Interruption() as interruption, distribution.together():
         data = data or _open_data(config, distribution, log.say)
+        _check_accumulation(config, config.steps_per_epoch or data.training.steps_per_epoch)
         job = _Job(config, folder, data, distribution, interruption, log, previous)
         with _place(job), distribution.scope():
             return _run(job)
@@ -131,6 +132,22 @@ def _check(config):
     check_weights(encoder_weights(config))
     if config.init_from is not None and not os.path.exists(config.init_from):
         raise FileNotFoundError(f"No run folder and no .keras file. Received: init_from={config.init_from!r}")
+
+
+def _check_accumulation(config, steps_per_epoch):
+    """Refuses to gather more steps than there are: weights would stay as they began, and their averages zeros."""
+    if config.weight_ema is not None:
+        epochs, part = 1, "an epoch: --weight-ema is judged after each"
+    elif config.unfreeze_at is not None:
+        epochs, part = min(config.unfreeze_at, config.epochs - config.unfreeze_at), "the run before or from unfreezing"
+    else:
+        epochs, part = config.epochs, "the run"
+    if config.accumulate_steps > epochs * steps_per_epoch:
+        raise ValueError(
+            f"`accumulate_steps` must be at most {epochs * steps_per_epoch}, the steps of {part}. "
+            f"Received: accumulate_steps={config.accumulate_steps}, steps_per_epoch={steps_per_epoch}, "
+            f"epochs={config.epochs}, unfreeze_at={config.unfreeze_at}"
+        )
 
 
 def _ignore(line):

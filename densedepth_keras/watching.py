@@ -102,7 +102,7 @@ def make_callbacks(run: Watched, log: Log) -> dict[str, keras.callbacks.Callback
         images=steps * config.batch_size if config.steps_per_epoch else len(training.source),
         batch_size=config.batch_size,
     )
-    callbacks["best_model"] = BestModel(folder / MODEL_FILE if is_chief else None)
+    callbacks["best_model"] = BestModel(folder / MODEL_FILE if is_chief else None, run.distribution.alone)
     if is_chief:
         callbacks |= _shown(run, steps, log)
     if config.weight_ema is not None:
@@ -147,11 +147,12 @@ def _kept(folder):
 
 
 def draw_results(run: Watched, history: dict[str, list[float]]) -> None:
-    """loss_curves.png, and samples.png of the best model, whose weights the model has afterwards."""
+    """loss_curves.png, and samples.png of the best model."""
     config, folder = run.config, run.folder
     plot_loss_curves(folder / "loss_curves.png", history, baseline_rmse=_baseline_rmse(run.data, config))
-    run.model.load_weights(folder / MODEL_FILE)
-    SamplePictures(folder / "samples.png", _samples(run)).on_epoch_end(config.epochs)
+    with run.distribution.alone():  # the variables of the run's model belong to all processes
+        best = keras.saving.load_model(folder / MODEL_FILE, compile=False)
+        SamplePictures(folder / "samples.png", _samples(run._replace(model=best))).on_epoch_end(config.epochs)
 
 
 def _baseline_rmse(data, config) -> float:

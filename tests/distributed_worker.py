@@ -94,7 +94,7 @@ def trained(distribution, out, make_model, go_on):
     )
     images = np.stack([source[index].image for index in range(3)])
     recorder = Recorder()
-    with distribution.scope():
+    with distribution.together(), distribution.scope():
         model = compiled(make_model())
         model.fit(line.dataset(), epochs=STEPS, steps_per_epoch=1, callbacks=[recorder], shuffle=False, verbose=0)
         judged = model.evaluate(line.dataset(epochs=1), verbose=0, return_dict=True)

@@ -95,7 +95,7 @@ MOMENTS = {
     "unfreezing": lambda strike: before(fitting, "unfreeze_encoder", strike),
     "folder": lambda strike: before(training, "start_model", strike),
     "begun": lambda strike: before(training, "fit_course", strike),
-    "result": lambda strike: before(training, "_draw", strike),
+    "result": lambda strike: before(training, "draw_results", strike),
 }
 
 

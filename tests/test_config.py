@@ -13,11 +13,13 @@ from densedepth_keras.config import (
     EvaluationConfig,
     FillConfig,
     ImportConfig,
+    PredictConfig,
     ShowConfig,
     TrainConfig,
     add_flags,
     write_json,
 )
+from densedepth_keras.config.deploy import DemoConfig, ExportConfig
 from densedepth_keras.data import DATASETS
 from densedepth_keras.losses import LOSSES
 from densedepth_keras.models import DECODERS, MODELS, build_model
@@ -157,3 +159,50 @@ def test_values_out_of_bounds(arguments, message):
 def test_config_is_frozen():
     with pytest.raises(AttributeError):
         TrainConfig().epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("", "Expected pictures or one of --video, --camera, --stream. Received: none of them"),
+        ("a.jpg --camera 0", r"Received: inputs=\('a.jpg',\), camera=0"),
+        ("--video a.mp4 --stream rtsp://x", "Received: video='a.mp4', stream='rtsp://x'"),
+        ("a.jpg --formats png", "Unknown format.*Did you mean 'png16'"),
+        ("a.jpg --formats png16,", "Unknown format.*formats=''"),
+        ("a.jpg --range 5 1", r"two depths in metres, near far. Received: range=\(5.0, 1.0\)"),
+        ("a.jpg --at -1 4", r"0 or more, X Y. Received: at=\(-1, 4\)"),
+        ("a.jpg --formats ply --fov 180", "below 180 degrees. Received: fov=180.0"),
+        ("a.jpg --formats ply --fov 60 --focal-px 500", "is enough. Received: fov, focal_px"),
+        ("a.jpg --fov 60", "`fov` belongs to point clouds: .*Received: formats=png16,color"),
+        ("a.jpg --max-points 5", "`max_points` belongs to point clouds"),
+        ("a.jpg --smooth 0.5", "`smooth` belongs to videos. Received: smooth=0.5"),
+        ("--video a.mp4 --smooth 1", "below 1. Received: smooth=1.0"),
+        ("--video a.mp4 --formats npy", r"`formats` belongs to pictures. Received: formats=\('npy',\)"),
+        ("--video a.mp4 --serve", "`serve` goes with --camera or --stream. Received: serve=8000"),
+        ("--camera 0 --serve 70000", "a port, 0 to 65535. Received: serve=70000"),
+    ],
+)
+def test_what_cannot_be_predicted(flags, message):
+    with pytest.raises(ValueError, match=message):
+        parsed(PredictConfig, *flags.split())
+
+
+def test_what_is_to_be_predicted():
+    flags = "a.jpg b --formats npy,ply,npy --focal-px 500 --at 3 4 --range 1 5"
+    config = parsed(PredictConfig, *flags.split())
+    assert (config.inputs, config.formats, config.at, config.range) == (("a.jpg", "b"), ("npy", "ply"), (3, 4), (1, 5))
+    assert not config.is_live
+    live = parsed(PredictConfig, "--camera", "0", "--serve", "--no-side-by-side")
+    assert (live.is_live, live.serve, live.side_by_side) == (True, 8000, False)
+
+
+def test_what_is_to_be_exported():
+    assert parsed(ExportConfig, "runs/a", "--image-size", "240", "320").image_size == (240, 320)
+    assert parsed(ExportConfig, "--image-size", "dynamic").image_size == "dynamic"
+    for size in ("240", "240 x", "16 320", "1 2 3"):
+        with pytest.raises(ValueError, match=r"32 or more a side, or dynamic. Received: image_size="):
+            parsed(ExportConfig, "--image-size", *size.split())
+    with pytest.raises(ValueError, match=r"`quantize` is for litert. Received: quantize='int8', format='onnx'"):
+        parsed(ExportConfig, "--quantize", "int8")
+    with pytest.raises(ValueError, match="Received: max_upload_mb=0"):
+        parsed(DemoConfig, "--max-upload-mb", "0")

@@ -17,6 +17,7 @@ from densedepth_keras.config.files import (
 )
 from densedepth_keras.config.flags import add_flags
 from densedepth_keras.config.loop import DEFAULTS, PRESETS
+from densedepth_keras.config.predict import PredictConfig
 from densedepth_keras.config.search import SearchConfig
 from densedepth_keras.config.train import TrainConfig
 
@@ -35,6 +36,7 @@ __all__ = [
     "EvaluationConfig",
     "FillConfig",
     "ImportConfig",
+    "PredictConfig",
     "SearchConfig",
     "ShowConfig",
     "TrainConfig",

@@ -20,6 +20,7 @@ from densedepth_keras.data.pictures import (
     stored_size,
     turned,
 )
+from densedepth_keras.depth import MIN_IMAGE_SIDE
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _MODES = ("RGB", "L", "RGBA", "LA", "P", "PA", "CMYK", "YCbCr", "RGBX", "1", "I;16", "I;16B", "I;16L", "I;16N")
@@ -42,6 +43,15 @@ def read_image(path: str | os.PathLike, *, turn: bool = True) -> np.ndarray:
     if stored_turn != 1 and not turn:
         raise ValueError(f"The image is stored turned (EXIF orientation {stored_turn}). Received: {str(path)!r}")
     return image
+
+
+def check_sides(image: np.ndarray, name: str) -> None:
+    """Raises a ValueError unless both sides of `(H, W, ...)` have the pixels that a network needs."""
+    if min(image.shape[:2]) < MIN_IMAGE_SIDE:
+        raise ValueError(
+            f"An image must be at least {MIN_IMAGE_SIDE} pixels high and wide. "
+            f"Received: {image.shape[1]}x{image.shape[0]} (width x height): {name}"
+        )
 
 
 def rgb_array(picture: Image.Image, name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from densedepth_keras.distribution.devices import (
     list_devices,
     make_deterministic,
 )
-from densedepth_keras.distribution.processes import check_processes, connect, dead_peers_named
+from densedepth_keras.distribution.processes import check_processes, connect, noticed
 
 BACKENDS = {"auto": None, "none": None, "mirrored": "tensorflow", "data-parallel": "jax"}
 """What `distribute` may be, and the backend it needs."""
@@ -57,15 +57,30 @@ class Distribution:
             parts.append(f"process {self.shard[0]} of {self.shard[1]}")
         return ", ".join(parts)
 
-    @contextlib.contextmanager
-    def scope(self) -> Iterator[None]:
-        """Around all that is done with the model: building, compiling, restoring and fitting it.
+    def scope(self) -> contextlib.AbstractContextManager:
+        """Around all that is done with the model: building, compiling, restoring and fitting it."""
+        return self._context()
+
+    def together(self) -> contextlib.AbstractContextManager:
+        """Around all of a run from here on: a process that fails lets the others notice.
 
         Raises:
-            OSError: another process of the run has died meanwhile.
+            OSError: another process of the run has stopped meanwhile.
         """
-        with dead_peers_named() if self.shard[1] > 1 else contextlib.nullcontext(), self._context():
+        return noticed() if self.shard[1] > 1 else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Inside `scope`, around what this process does alone, such as saving the model.
+
+        Keras would make every variable, even those of an optimizer it makes to look at, together with all processes.
+        """
+        shared = keras.distribution.distribution()
+        keras.distribution.set_distribution(None)
+        try:
             yield
+        finally:
+            keras.distribution.set_distribution(shared)
 
     def predict(self, model: keras.Model, images) -> np.ndarray | dict[str, np.ndarray]:
         """What a model answers to a batch of any size, computed by this process alone; during `fit`, too.
@@ -117,7 +132,7 @@ def open_distribution(
 
     Example:
         >>> distribution = open_distribution("auto", batch_size=8)
-        >>> with distribution.scope():
+        >>> with distribution.together(), distribution.scope():
         ...     model = build_model(...)
     """
     check_processes(coordinator, num_processes, process_id)

@@ -15,6 +15,9 @@ HEARTBEAT_SECONDS = 20
 START_SECONDS = 300
 """So long the processes of a run wait for each other when they start."""
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Addresses of a machine for itself alone."""
+
 DEAD_PEER = ("Gloo", "NCCL", "coordination service", "heartbeat", "UNAVAILABLE", "Connection reset", "Socket closed")
 """Words of errors between processes: JAX raises them as ValueError or RuntimeError, without a class of their own."""
 
@@ -56,6 +59,8 @@ def connect(coordinator: str, num_processes: int, process_id: int) -> None:
         jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM away from the run
     wanted = {
         "coordinator_address": coordinator,
+        # JAX would listen to the whole network, where only processes of this machine are meant.
+        "coordinator_bind_address": coordinator if _address(coordinator)[0] in LOOPBACK else None,
         "num_processes": num_processes,
         "process_id": process_id,
         "initialization_timeout": START_SECONDS,
@@ -94,26 +99,32 @@ def _await(coordinator):
 
 
 @contextlib.contextmanager
-def dead_peers_named() -> Iterator[None]:
-    """Says of an error between processes what it means; an OSError.
+def noticed() -> Iterator[None]:
+    """Lets the others notice an error of this process, and says of one between processes what it means; an OSError.
 
-    The process then ends with exit status 1 as soon as Python does: JAX would wait for the dead one, and abort with a
-    stack trace.
+    After an error the process ends as soon as Python does, with the exit status that the command line gives it: JAX
+    would wait for the others, which wait for this one, and abort with a stack trace.
     """
     try:
         yield
-    except Exception as error:
-        if not any(word in str(error) for word in DEAD_PEER):
+    except BaseException as error:
+        atexit.register(_leave, _exit_status(error))
+        if not isinstance(error, Exception) or not any(word in str(error) for word in DEAD_PEER):
             raise
-        atexit.register(_leave)
         raise OSError(
-            "Another process of this run has died, or cannot be reached any more. Start all of them again, with "
+            "Another process of this run has stopped, or cannot be reached any more. Start all of them again, with "
             f"--resume to go on from the last saved state. Received: {str(error).splitlines()[0]}"
         ) from error
 
 
-def _leave():
+def _exit_status(error):
+    if isinstance(error, KeyboardInterrupt):
+        return 143 if "SIGTERM" in error.args else 130
+    return 2
+
+
+def _leave(status):
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(1)
+    os._exit(status)

@@ -161,6 +161,57 @@ def test_hosts_share_every_batch_of_a_single_host(count, samples):
     assert sum(map(len, rows)) == samples  # disjoint
 
 
+@pytest.mark.parametrize(
+    ("samples", "multiple_of", "weights"),
+    [(11, 2, [4 / 3, 4 / 3, 4 / 3, 0]), (9, 4, [4, 0, 0, 0]), (10, 4, [2, 2, 0, 0]), (10, 2, [1, 1]), (8, 4, [1] * 4)],
+)
+def test_a_last_batch_is_filled_up_to_what_devices_can_divide(samples, multiple_of, weights):
+    arguments = {"shuffle": True, "augment": PAPER}
+    plain = batches(pipeline(Painted(samples), **arguments), epochs=2)
+    filled = batches(pipeline(Painted(samples), **arguments, multiple_of=multiple_of), epochs=2)
+    steps = len(plain) // 2
+    for step, ((images, depths), (got_images, got_depths, got_weights)) in enumerate(zip(plain, filled, strict=True)):
+        assert got_weights.dtype == np.float32
+        expected = weights if step % steps == steps - 1 else [1] * 4
+        np.testing.assert_allclose(got_weights, expected, rtol=1e-7)  # 4/3 in float32
+        real = len(images)
+        assert_same_batches([(got_images[:real], got_depths[:real])], [(images, depths)])
+        np.testing.assert_array_equal(got_images[real:], np.repeat(images[-1:], len(got_images) - real, axis=0))
+        assert not got_depths[real:].any()
+        values = images.astype("float32").mean((1, 2, 3))
+        every = np.concatenate([values, np.repeat(values[-1:], len(got_images) - real)])
+        # as Keras takes the mean of a loss: over all rows
+        np.testing.assert_allclose((every * got_weights).mean(), values.mean(), rtol=1e-6)
+
+
+def test_one_device_gets_no_weights():
+    assert {len(batch) for batch in batches(pipeline(multiple_of=1), epochs=1)} == {2}
+
+
+@pytest.mark.parametrize(("samples", "count", "multiple_of"), [(11, 2, 4), (9, 2, 2), (9, 4, 4), (13, 2, 4)])
+def test_hosts_share_a_filled_batch(samples, count, multiple_of):
+    arguments = {"shuffle": True, "augment": PAPER, "multiple_of": multiple_of}
+    whole = batches(pipeline(Painted(samples), **arguments), epochs=2)
+    hosts = [batches(pipeline(Painted(samples), **arguments, shard=(i, count)), epochs=2) for i in range(count)]
+    for parts, expected in zip(zip(*hosts, strict=True), whole, strict=True):
+        assert len({len(images) for images, *_ in parts}) == 1
+        for part, wanted in zip(zip(*parts, strict=True), expected, strict=True):
+            np.testing.assert_array_equal(np.concatenate(part), wanted)
+
+
+def test_metrics_over_valid_pixels_pass_filled_rows_by():
+    from densedepth_keras.metrics.streaming import RMSE
+
+    plain, filled = RMSE(), RMSE()
+    for images, depths in batches(pipeline(), epochs=1):
+        plain.update_state(depths, images[..., :1] / np.float32(30))
+    for images, depths, _ in batches(pipeline(multiple_of=4), epochs=1):
+        filled.update_state(depths, images[..., :1] / np.float32(30))
+    assert float(plain.result()) > 0.1
+    # the same pixels; a sum of one more block of zeros may round otherwise
+    np.testing.assert_allclose(float(filled.result()), float(plain.result()), rtol=1e-6)
+
+
 # a sample is 3 * 40 * 48 bytes of image and 4 * 40 * 48 of depth
 @pytest.mark.parametrize("augment", [PAPER, CROPPED])
 @pytest.mark.parametrize(
@@ -257,6 +308,9 @@ def test_reading_error_is_kept_as_it_was_raised():
         ({"shard": (-1, 2)}, r"shard=\(-1, 2\)"),
         ({"shard": (0, 0)}, r"shard=\(0, 0\)"),
         ({"shard": (0, 3)}, r"multiple of 3.*batch_size=4, shard=\(0, 3\)"),
+        ({"multiple_of": 0}, "1 or a multiple of 1. Received: multiple_of=0"),
+        ({"multiple_of": 3}, "expected a multiple of 3. Received: batch_size=4.*multiple_of=3"),
+        ({"multiple_of": 3, "shard": (0, 2)}, r"1 or a multiple of 2. Received: multiple_of=3, shard=\(0, 2\)"),
         ({"cache": __file__}, "cache='.*test_pipeline.py'"),
     ],
 )
