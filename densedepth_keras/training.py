@@ -289,6 +289,8 @@ def _network(config):
     if config.architecture == "unet":
         return f"U-Net from {config.base_filters} filters"
     state = "frozen" if config.freeze_encoder else "trainable"
+    if config.unfreeze_at is not None:
+        state = f"frozen for {config.unfreeze_at} epochs, then trained"
     if config.freeze_batch_norm and not config.freeze_encoder:
         state += " but for its BatchNormalization"
     decoder = "" if config.decoder == "densedepth" else f", {config.decoder} decoder"
