@@ -303,7 +303,7 @@ def _predict(values, prog):
         return 1 if predict_files(config, announce=_say).failed else 0
     from densedepth_keras.video import predict_video
 
-    predict_video(config, announce=_say)
+    _say(str(predict_video(config, announce=_say)))
     return 0
 
 

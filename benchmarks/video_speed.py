@@ -1,0 +1,136 @@
+"""How fast does a video become a video of depth, and how still does it stand? File to file, overlapped and in a loop.
+
+    python benchmarks/video_speed.py --image photo.jpg --checkpoint runs/my_run
+
+pans and zooms over a picture, with a pause in the middle and a sensor's noise, encodes that as H.264, and predicts the
+video with MobileNetV2 and the light decoder at 240x320: with reading, network and writing in threads, and in a plain
+loop of the same parts one after another, in turn. Then once more without smoothing, for the flicker figure. Without
+`--image` a room is rendered; without `--checkpoint` the network has random weights, which take as long, and the
+flicker figure means nothing. Prints JSON and writes it to benchmarks/results/video_speed.json. Takes three minutes on
+two cores.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from PIL import Image
+from record import record
+
+from densedepth_keras.config.predict import PredictConfig
+from densedepth_keras.data.rooms import Rooms
+from densedepth_keras.models import build_model
+from densedepth_keras.predictor import DepthPredictor
+from densedepth_keras.video import predict_video
+from densedepth_keras.video.drawing import drawing_for
+from densedepth_keras.video.reading import VideoFile
+from densedepth_keras.video.writing import VideoWriter
+
+NOISE = 2.0
+"""Standard deviation of the pictures' noise, levels of 255, what a phone has indoors; it is new in every frame."""
+
+
+def pan_and_zoom(picture, count, size, rng):
+    """Pictures `(H, W, 3)` of a camera that moves over a photograph, stands still for the middle third, moves on."""
+    image = Image.fromarray(picture)
+    width, height = image.size
+    for i in range(count):
+        moved = min(i, count // 3) + max(0, i - 2 * count // 3)
+        zoom = 1.15 + 0.3 * moved / count
+        left, top = (width - width / zoom) * moved / count, (height - height / zoom) / 2
+        box = (left, top, left + width / zoom, top + height / zoom)
+        seen = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR, box=box), np.float32)
+        yield np.clip(seen + rng.normal(0, NOISE, seen.shape), 0, 255).astype(np.uint8)
+
+
+def write_clip(path, picture, count, size):
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, size, time_base=Fraction(1, 25), rate=Fraction(25)) as writer:
+        for number, seen in enumerate(pan_and_zoom(picture, count, size, rng)):
+            writer.picture(seen, number, 1)
+
+
+def plain_loop(config, predictor):
+    """The same work without threads: read a frame, ask the network, draw, write, read the next."""
+    drawing = drawing_for(config, predictor)
+    started = time.perf_counter()
+    with VideoFile(config.video) as video:
+        size = drawing.size(video.size)
+        with VideoWriter(config.output, size, time_base=video.time_base, rate=video.rate) as writer:
+            for frame in video.frames():
+                writer.picture(drawing(frame.picture, predictor.predict(frame.picture)), frame.time, frame.duration)
+    return writer.frames / (time.perf_counter() - started)
+
+
+def overlapped(config, predictor):
+    return predict_video(config, lambda line: None, predictor, progress=False)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", help="a photograph (default: a rendered room)")
+    parser.add_argument("--checkpoint", help="a run folder or .keras file (default: MobileNetV2, separable, untrained)")
+    parser.add_argument("--frames", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=3, help="of each way")
+    parser.add_argument("--image-size", type=int, nargs=2, default=(240, 320), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--video-size", type=int, nargs=2, default=(480, 640), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--smooth", type=float, default=0.6)
+    parser.add_argument("--batch-size", type=int, default=4)
+    return parser.parse_args()
+
+
+def main():
+    flags = arguments()
+    model = flags.checkpoint or build_model(
+        "mobilenet_v2", weights=None, decoder="separable", image_size=tuple(flags.image_size)
+    )
+    predictor = DepthPredictor(model, batch_size=flags.batch_size)
+    if flags.image:
+        picture = np.asarray(Image.open(flags.image).convert("RGB"))
+    else:
+        picture = Rooms("test", image_size=(480, 640))[3][0].astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        write_clip(clip, picture, flags.frames, tuple(flags.video_size))
+        make = partial(PredictConfig, video=str(clip), output=str(Path(folder) / "out.mp4"), overwrite=True)
+        smoothed, raw = make(smooth=flags.smooth), make(smooth=0.0)
+        list(predictor.iterate([np.zeros((*flags.video_size, 3), np.uint8)] * (flags.batch_size + 1)))  # compiles
+        predictor.predict(np.zeros((*flags.video_size, 3), np.uint8))
+        loop, threads, results = [], [], []
+        for _ in range(flags.rounds):
+            loop.append(plain_loop(smoothed, predictor))
+            results.append(overlapped(smoothed, predictor))
+            threads.append(results[-1].frames_per_second)
+        without = overlapped(raw, predictor)
+    result = {
+        "frames": {"in": flags.frames, "out": results[-1].frames},
+        "video_size": list(flags.video_size),
+        "network": f"{predictor.name}, {predictor.network_size}",
+        "frames_per_second": {
+            "overlapped": [round(value, 2) for value in threads],
+            "overlapped_median": round(statistics.median(threads), 2),
+            "plain_loop": [round(value, 2) for value in loop],
+            "plain_loop_median": round(statistics.median(loop), 2),
+            "times the plain loop": round(statistics.median(threads) / statistics.median(loop), 2),
+        },
+        "latency_seconds": round(results[-1].latency, 3),
+        "flicker_metres": {
+            f"smooth {flags.smooth}": round(results[-1].flicker, 5),
+            "smooth 0": round(without.flicker, 5),
+        },
+    }
+    record("video_speed", f"python {' '.join(['benchmarks/video_speed.py', *sys.argv[1:]])}", result)
+
+
+if __name__ == "__main__":
+    main()
