@@ -12,6 +12,7 @@ _HOME = {
     "DATASETS": "data",
     "Delta1": "metrics.streaming",
     "DepthLoss": "losses",
+    "DepthPredictor": "predictor",
     "ENCODERS": "models",
     "EvaluationConfig": "config",
     "LOSSES": "losses",

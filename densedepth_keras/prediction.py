@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -17,6 +18,9 @@ from densedepth_keras.data.resize import enlarge_prediction, resize_image
 from densedepth_keras.distribution.devices import list_devices
 from densedepth_keras.models import inference_model
 from densedepth_keras.models.heads import ReciprocalToDepth
+
+_TURN = threading.Lock()
+"""One thread at a time: on JAX, Keras hands a model's weights over to each step and takes them back from it."""
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:
@@ -159,7 +163,7 @@ def predict_batch(
     On a CPU images go through the network one by one, so that an image's answer is the same to the bit in whatever
     company it comes; a batch of 8 is no faster there, it leaves the caches. On a GPU a batch of less than `batch_size`
     is filled up to the next power of two, or to `batch_size` where that is less: every new shape is compiled, which
-    takes seconds, and an answer must not depend on which shapes came before.
+    takes seconds, and an answer must not depend on which shapes came before. Threads wait for each other.
 
     Args:
         model: with one output.
@@ -186,7 +190,8 @@ def _answer(model, inputs, batch_size):
     filling = min(batch_size, 1 << (count - 1).bit_length()) - count
     if filling > 0:
         inputs = np.concatenate([inputs, np.repeat(inputs[-1:], filling, axis=0)])
-    return np.asarray(model.predict_on_batch(inputs))[:count, ..., 0]
+    with _TURN:
+        return np.asarray(model.predict_on_batch(inputs))[:count, ..., 0]
 
 
 def _chunks(items, size):

@@ -1,7 +1,6 @@
 """A loaded model that answers: one picture or a stream of them, from any thread."""
 
 import os
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -61,7 +60,6 @@ class DepthPredictor:
                 f"Received: tile=True, {self.name}"
             )
         self.batch_size, self.flip_average, self.tile = batch_size, flip_average, tile
-        self._turn = threading.Lock()
 
     def predict(self, image) -> np.ndarray:
         """Depth of one image, float32 `(H, W)`, metres.
@@ -125,8 +123,7 @@ class DepthPredictor:
 
     def _answers(self, inputs):
         """Metres at the network's size, of images of one size."""
-        with self._turn:
-            return predict_batch(self.model, np.stack(inputs), self.batch_size, flip_average=self.flip_average)
+        return predict_batch(self.model, np.stack(inputs), self.batch_size, flip_average=self.flip_average)
 
     def _finish(self, image, depth):
         return np.clip(enlarge_prediction(depth, image.shape[:2]), self.min_depth, self.max_depth)

@@ -15,7 +15,7 @@ FLOORS: dict[str, float] = {
     "config": 0.2,
     **dict.fromkeys(("models", "losses", "metrics", "data", "plots", "run_folder"), 1),
     **dict.fromkeys(("optimization", "saved_state", "interruption", "distribution", "outputs", "cameras"), 1),
-    **dict.fromkeys(("training_data", "callbacks", "initialization", "resuming", "tiling"), 1.5),
+    **dict.fromkeys(("training_data", "callbacks", "initialization", "resuming"), 1.5),
     "model_setup": 1.6,
     "fitting": 1.7,
     "watching": 1.8,

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from densedepth_keras.tiling import OVERLAP, predict_tiled, scale_to, tiles_of
+from densedepth_keras.tiling import OVERLAP, agreement, predict_tiled, tiles_of
 
 
 @pytest.mark.parametrize("size", [(64, 80), (65, 80), (64, 500), (300, 81), (1000, 1003), (30, 200), (127, 159)])
@@ -30,11 +30,20 @@ def test_neighbours_overlap():
     assert max(shared) < 32
 
 
-def test_scale_is_the_median_of_ratios():
-    depth = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]], np.float32)
-    reference = 2.5 * depth
-    reference[0, 0] = 100  # an edge elsewhere
-    assert scale_to(depth, reference) == np.float32(2.5)
+def test_agreement_is_the_large_scale_of_the_ratio(rng):
+    depth = rng.uniform(1, 5, (64, 80)).astype(np.float32)
+    np.testing.assert_allclose(agreement(depth, 2.5 * depth), 2.5, rtol=1e-5)
+    slope = np.exp(np.linspace(-1, 1, 80, dtype=np.float32))
+    found = agreement(depth, depth * slope)[:, 5:-5]  # beyond the middles of the outer parts it is level
+    np.testing.assert_allclose(found, np.broadcast_to(slope[5:-5], found.shape), rtol=1e-4)
+
+
+def test_agreement_leaves_detail_to_the_tile():
+    depth, reference = np.full((64, 80), 2.0, np.float32), np.full((64, 80), 4.0, np.float32)
+    depth[32, 40] = 1.0  # of the tile alone
+    found = agreement(depth, reference)
+    assert found[32, 40] == pytest.approx(2, rel=0.02)  # 80 pixels a part: exp(log 2 / 80) is 1.009
+    assert agreement(np.zeros_like(depth), reference).max() < np.inf
 
 
 def network(factor_of):

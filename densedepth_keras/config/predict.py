@@ -51,7 +51,9 @@ class PredictConfig:
     )
     flip_average: bool = flag("average with the mirrored picture's prediction; twice the time", False)
     tile: bool = flag("predict large pictures in overlapping tiles, blended; more detail, less agreement", False)
-    batch_size: int = flag("pictures of one size that go through the network together", 8, type=int, metavar="N")
+    batch_size: int = flag(
+        "pictures of one size that go through a GPU together; a CPU takes them one by one", 8, type=int, metavar="N"
+    )
     fov: float | None = flag("of point clouds: horizontal field of view, degrees", type=float, metavar="DEGREES")
     focal_px: float | None = flag("of point clouds: focal length, pixels of the picture", type=float, metavar="PIXELS")
     intrinsics: str | None = flag(
