@@ -184,8 +184,8 @@ def test_random_search_leaves_a_table_pictures_and_the_best_config(tmp_path, pre
     best = json.loads((place / "best_config.json").read_text())
     assert (best["learning_rate"], best["depth_weight"]) == (lowest.learning_rate, lowest.depth_weight)
     assert not {"tuner", "max_trials", "resume"} & set(best)
-    assert best["name"] is None
-    assert TrainConfig.from_json(best).resolved() == lowest
+    assert best["name"] is best["limit"] is None
+    assert TrainConfig.from_json({**best, "limit": 8}).resolved() == lowest
     assert all((place / "trials" / row["trial"] / "config.json").exists() for row in rows)
     assert f"\nNext: python train.py --config {place / 'best_config.json'}" in lines
     assert any(line.startswith("Random search over learning rate 1e-05..0.01 x lambda 0.01..1") for line in lines)
@@ -567,7 +567,8 @@ def test_a_real_search_keeps_every_run_and_its_best_config_trains(whole, tmp_pat
             curve = [float(line["val_rmse"]) for line in csv.DictReader(file)]
         assert min(curve) == pytest.approx(float(row["val_rmse"]), rel=1e-6)  # history.csv may round
         assert curve.index(min(curve)) + 1 == int(row["best_epoch"])
-    best = TrainConfig.from_json({**json.loads(whole.best_config.read_text()), "output_dir": str(tmp_path)})
+    best = json.loads(whole.best_config.read_text())
+    best = TrainConfig.from_json({**best, "limit": UNET["limit"], "output_dir": str(tmp_path)})
     assert train(best).best_rmse == whole.best.val_rmse  # the same run, without the search around it
 
 

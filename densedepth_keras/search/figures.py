@@ -90,12 +90,18 @@ def _draw_map(axis, fields, outcomes, colors):
 
 
 def _draw_rmse(axis, field, outcomes, colors):
+    """Trials far above the others are triangles at the upper edge, or nothing could be seen of the others."""
     completed, best = [each for each in outcomes if each.status == COMPLETED], best_of(outcomes)
+    low, high = colors.norm.vmin, colors.norm.vmax
+    top = high + 0.3 * (high - low)
     for each in completed:
-        place = each.values[field], each.val_rmse
-        axis.scatter(*place, color=colors.to_rgba(each.val_rmse), s=40, edgecolor="black", linewidth=0.5)
+        style = {"color": colors.to_rgba(each.val_rmse), "s": 40, "edgecolor": "black", "linewidth": 0.5}
+        marker = "^" if each.val_rmse > top > low else "o"
+        axis.scatter(each.values[field], min(each.val_rmse, top) if top > low else low, marker=marker, **style)
     axis.scatter(best.values[field], best.val_rmse, marker="*", s=320, facecolor="none", edgecolor="red")
     axis.set(xscale="log", xlabel=LABELS[field], ylabel=_RMSE)
+    if any(each.val_rmse > top > low for each in completed):
+        axis.set_title(f"triangle: above {top:.2f} m", fontsize=8)
     axis.grid(alpha=0.3)
 
 

@@ -34,9 +34,10 @@ def write_table(folder: Path, dimensions: Sequence[Dimension], outcomes: Sequenc
 
 
 def write_best(folder: Path, config: SearchConfig, best: Outcome) -> Path:
-    """best_config.json: the config of the best trial, at the search's full length and with its seed."""
+    """best_config.json: the config of the best trial, of all samples, at the search's full length and with its seed."""
     file = folder / BEST_FILE
-    write_json(file, trial_config(config, best.values, epochs=None, execution=0).to_json())
+    found = trial_config(config, best.values, epochs=None, execution=0)
+    write_json(file, {**found.to_json(), "limit": None})  # a limit makes searches short; what is found is for all data
     return file
 
 
