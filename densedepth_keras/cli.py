@@ -1,4 +1,4 @@
-"""The command line: `densedepth train|search|evaluate|predict|import|data`; train and evaluate are scripts, too."""
+"""The command line: `densedepth train|search|evaluate|predict|export|demo|import|data`; two are scripts, too."""
 
 import argparse
 import dataclasses
@@ -16,8 +16,11 @@ from pathlib import Path
 from densedepth_keras import data_commands
 from densedepth_keras.atomic import check_writable, written_beside
 from densedepth_keras.config import (
+    PRESETS,
     CheckConfig,
+    DemoConfig,
     EvaluationConfig,
+    ExportConfig,
     FillConfig,
     ImportConfig,
     PredictConfig,
@@ -25,6 +28,7 @@ from densedepth_keras.config import (
     ShowConfig,
     TrainConfig,
     add_flags,
+    check_values,
 )
 
 EPILOGS = {
@@ -73,6 +77,18 @@ examples:
   densedepth predict --camera 0
       live, at http://127.0.0.1:8000
 """,
+    "export": """\
+examples:
+  densedepth export runs/my_run --format onnx --images photos
+      model.onnx beside the model; ONNX Runtime's metres compared with Keras' on the photos, and its speed
+  densedepth export runs/my_run --format litert --quantize int8 --images photos
+      8 bits, calibrated on the photos; refused where the metres are too far off
+""",
+    "demo": """\
+example:
+  densedepth demo --checkpoint runs/my_run
+      http://127.0.0.1:7860, for this machine alone
+""",
     "import": """\
 example:
   densedepth import nyu.h5 --output densedepth-nyu.keras
@@ -85,6 +101,8 @@ COMMANDS = {
     "train": (TrainConfig, "Train a depth network and leave a run folder behind."),
     "search": (SearchConfig, "Search for the learning rate and the lambda of the lowest val_rmse, over many runs."),
     "evaluate": (EvaluationConfig, "Judge a trained network: RMSE and the other depth metrics, with the protocol."),
+    "export": (ExportConfig, "Write a network for another runtime, and compare what it answers there."),
+    "demo": (DemoConfig, "A web page: photos in, metres out."),
     "predict": (PredictConfig, "Depth of pictures, a video or a camera: files in, metres out."),
     "import": (ImportConfig, "Turn the weights that DenseDepth published into a model of this package."),
 }
@@ -94,11 +112,16 @@ CONFIGS = (
     SearchConfig,
     EvaluationConfig,
     PredictConfig,
+    ExportConfig,
+    DemoConfig,
     ImportConfig,
     CheckConfig,
     ShowConfig,
     FillConfig,
 )
+
+OF_A_PROCESS = ("coordinator", "num_processes", "process_id")
+"""Flags that say which process this is: never those of a run or a file."""
 
 NEWEST = object()
 """`--resume` without a value."""
@@ -127,7 +150,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     try:
         if command == "data":
             return data_commands.run(values.pop("data_command"), values, _say)
-        runs = {"train": _train, "search": _search, "evaluate": _evaluate, "predict": _predict, "import": _import}
+        runs = {"train": _train, "search": _search, "evaluate": _evaluate, "import": _import}
+        runs |= {"predict": _predict, "export": _export, "demo": _demo}
         return runs[command](values, prog) or 0
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -179,7 +203,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(prog):
     parser = _Parser(prog=prog, description="Monocular depth estimation with Keras 3.")
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="{train,search,evaluate,predict,import,data}"
+        dest="command", required=True, metavar="{train,search,evaluate,predict,export,demo,import,data}"
     )
     for command, (config_class, text) in COMMANDS.items():
         own_prog = f"{prog} {command}" if prog == "densedepth" else prog
@@ -237,17 +261,14 @@ def _train(values, prog):
     resume, force, file = values.pop("resume"), values.pop("force"), values.pop("config")
     if resume is None and force:
         raise ValueError("`force` goes with --resume. Received: force=True")
-    given = {**_read_flags(file, TrainConfig), **values}
-    config, folder = TrainConfig.from_json({"dataset": "rooms", **given}), None
+    config, folder = _config_with(file, TrainConfig, values), None
     if resume is not None:
-        from densedepth_keras.resuming import find_run, read_config
         from densedepth_keras.run_folder import never_began
 
         if resume is NEWEST and config.name and never_began(Path(config.output_dir) / config.name):
             resume = None  # killed before its first file
     if resume is not None:
-        folder = find_run(config.output_dir, config.name if resume is NEWEST else resume)
-        config = TrainConfig.from_json({**read_config(folder), **given})
+        folder, config = _resumed(config.name if resume is NEWEST else resume, config.output_dir, file, values)
     from densedepth_keras.training import train
 
     run = train(config, announce=_say, resume=folder, force=force)
@@ -265,27 +286,53 @@ def _train(values, prog):
     _say(f"\nNext: {evaluate} --checkpoint {shlex.quote(str(run.folder))}")
 
 
+def _resumed(which, output_dir, file, values):
+    """The folder of a run to go on with, and its config with the flags given now."""
+    from densedepth_keras.resuming import find_run, read_config
+
+    folder = find_run(output_dir, which)
+    of_run = {name: value for name, value in read_config(folder).items() if name not in OF_A_PROCESS}
+    given = {**_flags_of(file, TrainConfig, values), **values}
+    for name, own in (("preset", of_run.get("preset")), ("name", folder.name)):
+        if given.get(name, own) != own:
+            raise ValueError(
+                f"`{name}` is for new runs; this one's is {own!r}. Received: {name}={given[name]!r}, "
+                f"resume={str(folder)!r}"
+            )
+    return folder, TrainConfig.from_json({**of_run, **given, "name": of_run.get("name")})
+
+
 def _search(values, prog):
-    of_file = _read_flags(values.pop("config"), SearchConfig)
-    searched = ("learning_rate", "depth_weight")  # a run's config has values of its own
-    given = {**{name: value for name, value in of_file.items() if name not in searched}, **values}
+    config = _config_with(values.pop("config"), SearchConfig, values)
     from densedepth_keras.search import search
 
-    search(SearchConfig.from_json({"dataset": "rooms", **given}), announce=_say)
+    search(config, announce=_say)
 
 
-def _read_flags(file, config_class):
-    """Settings of a config file, none without one; a name in it belongs to the run that wrote it."""
+def _config_with(file, config_class, values):
+    """The config of flags, those of a file where they are not given; an error names the file that had a part in it."""
+    of_file = _flags_of(file, config_class, values)
+    try:
+        return config_class.from_json({"dataset": "rooms", **of_file, **values})
+    except ValueError as error:
+        raise ValueError(str(error) if not of_file else f"{error}; flags not given are those of {file!r}") from error
+
+
+def _flags_of(file, config_class, values):
+    """Settings of a config file, none without one, and none that are of the run or the process that wrote it."""
     if file is None:
         return {}
     try:
         with open(file, encoding="utf-8") as stream:
-            values = json.load(stream)
+            found = json.load(stream)
     except (OSError, ValueError) as error:
         raise ValueError(f"Not a JSON file of flags: {error}. Received: config={file!r}") from error
-    config_class.from_json(values)
-    known = {item.name for item in dataclasses.fields(config_class)} - {"name", "output_dir", "resume"}
-    return {name: value for name, value in values.items() if name in known}
+    check_values(config_class, found, file)
+    left_out = {"name", "output_dir", "resume", *OF_A_PROCESS, *PRESETS.get(values.get("preset"), ())}
+    if config_class is SearchConfig:
+        left_out |= {"learning_rate", "depth_weight"}  # a run's config has values of its own
+    known = {item.name for item in dataclasses.fields(config_class)} - left_out
+    return {name: value for name, value in found.items() if name in known}
 
 
 def _evaluate(values, prog):
@@ -305,6 +352,20 @@ def _predict(values, prog):
 
     _say(str(predict_video(config, announce=_say)))
     return 0
+
+
+def _export(values, prog):
+    config = ExportConfig(**values)
+    from densedepth_keras.export import export_model
+
+    export_model(config, announce=_say)
+
+
+def _demo(values, prog):
+    config = DemoConfig(**values)
+    from densedepth_keras.demo import run_demo
+
+    run_demo(config, announce=_say)
 
 
 def _import(values, prog):

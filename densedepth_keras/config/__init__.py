@@ -4,10 +4,12 @@ Standard library only: `train.py --help` must not wait for Keras.
 """
 
 from densedepth_keras.config.data import RANGES, CheckConfig, FillConfig, ShowConfig
+from densedepth_keras.config.deploy import DemoConfig, ExportConfig
 from densedepth_keras.config.evaluation import EvaluationConfig, ImportConfig
 from densedepth_keras.config.files import (
     CONFIG_FILE,
     HISTORY_FILE,
+    LAST_FILE,
     LOG_FILE,
     MEAN_FILE,
     MODEL_FILE,
@@ -15,7 +17,7 @@ from densedepth_keras.config.files import (
     STATE_FILE,
     write_json,
 )
-from densedepth_keras.config.flags import add_flags
+from densedepth_keras.config.flags import add_flags, check_values
 from densedepth_keras.config.loop import DEFAULTS, PRESETS
 from densedepth_keras.config.predict import PredictConfig
 from densedepth_keras.config.search import SearchConfig
@@ -25,6 +27,7 @@ __all__ = [
     "CONFIG_FILE",
     "DEFAULTS",
     "HISTORY_FILE",
+    "LAST_FILE",
     "LOG_FILE",
     "MEAN_FILE",
     "MODEL_FILE",
@@ -33,7 +36,9 @@ __all__ = [
     "SEARCH_FILE",
     "STATE_FILE",
     "CheckConfig",
+    "DemoConfig",
     "EvaluationConfig",
+    "ExportConfig",
     "FillConfig",
     "ImportConfig",
     "PredictConfig",
@@ -41,5 +46,6 @@ __all__ = [
     "ShowConfig",
     "TrainConfig",
     "add_flags",
+    "check_values",
     "write_json",
 ]

@@ -9,6 +9,9 @@ from densedepth_keras.atomic import written_beside
 CONFIG_FILE, MODEL_FILE, MEAN_FILE, HISTORY_FILE = "config.json", "model.keras", "mean_depth.npy", "history.csv"
 """Of a run folder, beside pictures: settings, best model, mean training depth, one line per epoch."""
 
+LAST_FILE = "last.keras"
+"""Of a run folder that has ended: the model of its last epoch."""
+
 STATE_FILE, LOG_FILE = "state.npz", "run.log"
 """Of a run folder: what a resumed run goes on from, and what was said while it ran."""
 

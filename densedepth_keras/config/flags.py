@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import difflib
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
@@ -38,6 +39,36 @@ def add_flags(parser: argparse.ArgumentParser, config_class: type) -> None:
             parser.add_argument(item.name, help=text, **options)
             continue
         parser.add_argument("--" + item.name.replace("_", "-"), help=text, default=argparse.SUPPRESS, **options)
+
+
+def check_values(config_class: type, values: Any, file: str) -> None:
+    """Refuses what JSON says of a dataclass's fields in the wrong type, and names that are nearly a field's.
+
+    Keys that are no fields, such as the versions in a run's config.json, are left alone.
+
+    Raises:
+        ValueError: no object, a value of another type, a key that is nearly a field's name.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"A file of flags must be a JSON object. Received: {values!r:.200} in {file!r}")
+    fields = {item.name: str(item.type) for item in dataclasses.fields(config_class)}
+    for name, value in values.items():
+        near = [] if name in fields else difflib.get_close_matches(name, fields, n=1, cutoff=0.85)
+        if near:
+            raise ValueError(f"Unknown flag {name!r}. Did you mean {near[0]!r}? Received: config={file!r}")
+        if name in fields and not _is_of_type(value, fields[name]):
+            raise ValueError(f"`{name}` must be {fields[name]}. Received: {name}={value!r} in {file!r}")
+
+
+def _is_of_type(value, written):
+    """Whether a value of JSON fits a type as it is written: 'int | None', 'tuple[int, int]'."""
+    kinds = [kind.strip().split("[")[0].removeprefix("<class '").removesuffix("'>") for kind in written.split(" | ")]
+    if value is None:
+        return "None" in kinds
+    if isinstance(value, bool):
+        return "bool" in kinds or "str" in kinds  # runs of versions that had one augmentation
+    accepted = {"int": int, "float": (int, float), "str": str, "tuple": (list, tuple)}
+    return any(isinstance(value, accepted[kind]) for kind in kinds if kind in accepted)
 
 
 def check(name: str, value, is_good, expected: str) -> None:
