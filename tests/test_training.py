@@ -1,5 +1,6 @@
 """A whole small run on own data: what it leaves behind, and what it refuses."""
 
+import contextlib
 import csv
 import json
 import re
@@ -290,7 +291,7 @@ def test_only_a_better_model_is_saved(tmp_path, small_model):
 
 def test_a_quicker_run_s_folder_stays(tmp_path):
     def make():
-        with run_folder.created(tmp_path / "a"):
+        with run_folder.created(tmp_path / "a", contextlib.nullcontext):
             pytest.fail("must not get here")
 
     (tmp_path / "a").mkdir()
@@ -315,7 +316,7 @@ def test_failed_run_takes_its_folder_away_unless_a_model_is_in_it(tmp_path, save
     folder = tmp_path / "runs" / "a"
 
     def fail():
-        with run_folder.created(folder):
+        with run_folder.created(folder, contextlib.nullcontext):
             if saved:
                 (folder / "model.keras").write_text("good")
             raise RuntimeError
