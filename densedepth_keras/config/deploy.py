@@ -33,7 +33,7 @@ class ExportConfig:
         "size of the images that go in, pixels; or dynamic, any size, where the network is open to it",
         nargs="+",
         metavar=("H", "W"),
-        shown="the network's",
+        shown="the network's; open where that is, but for int8",
     )
     quantize: str = flag(
         "smaller numbers, of litert: float16 weights; dynamic, 8-bit weights; int8, 8-bit weights and activations",
@@ -41,7 +41,7 @@ class ExportConfig:
         choices=QUANTIZATIONS,
     )
     images: tuple[str, ...] = flag(
-        "pictures or folders of pictures to compare on and, for int8, to calibrate with; without any, rendered rooms",
+        "pictures or folders of pictures to compare on; int8 is calibrated on them and needs some",
         (),
         nargs="+",
         metavar="PATH",
