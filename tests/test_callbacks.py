@@ -102,6 +102,7 @@ def test_early_stopping_ends_a_fit_and_says_so():
     assert stopping.stopped
     assert len(history["val_rmse"]) < 9
     assert resumed(stopping, EarlyStopping(2)).stopped
+    assert not resumed(stopping, EarlyStopping(3)).stopped  # asked for more patience, the run goes on
 
 
 def test_patience_below_one_is_refused():

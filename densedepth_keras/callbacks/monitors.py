@@ -24,16 +24,16 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     @property
     def stopped(self) -> bool:
         """Whether the run is over; the model's own `stop_training` is forgotten by the next `fit`."""
-        return self.stopped_epoch > 0
+        return self.wait >= self.patience
 
     def on_train_begin(self, logs=None):
         """Nothing is forgotten here, other than Keras does: a run is several fits."""
 
     def state(self) -> dict:
-        return {"best": _or_none(self.best), "wait": self.wait, "stopped_epoch": self.stopped_epoch}
+        return {"best": _or_none(self.best), "wait": self.wait}
 
     def set_state(self, state: dict) -> None:
-        self.best, self.wait, self.stopped_epoch = _or_inf(state["best"]), state["wait"], state["stopped_epoch"]
+        self.best, self.wait = _or_inf(state["best"]), state["wait"]
 
 
 class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):
