@@ -11,7 +11,8 @@ ROWS_NAMED = 8
 class NanGuard(keras.callbacks.Callback):
     """Raises at the first step whose loss is NaN or infinite.
 
-    Keras logs the mean of the epoch so far, which is finite up to that step, so the step is the right one. Under loss
+    Keras logs the mean of the epoch so far, which is finite up to that step. A gradient that is no number shows one
+    step later, in the loss of the next batch, and with accumulation at the next change of the weights. Under loss
     scaling gradients may overflow while the loss stays finite; those steps the optimiser leaves out by itself.
 
     Args:
@@ -38,7 +39,7 @@ class NanGuard(keras.callbacks.Callback):
         message = (
             f"Training diverged: the loss is no finite number in step {step + 1} of epoch {epoch + 1}. "
             f"Rows of that batch: {_listed(self.rows(epoch, step))}. Try a lower --learning-rate or --clip-norm 1, and "
-            f"look at the depth of these rows. {self.kept()}"
+            f"look at the depth of these rows; if it is sound, the step before has spoilt the weights. {self.kept()}"
         )
         raise ValueError(f"{message.rstrip()} Received: loss={logs['loss']}")
 
