@@ -17,9 +17,11 @@ from densedepth_keras.config import (
     ShowConfig,
     TrainConfig,
     add_flags,
+    check_values,
     write_json,
 )
 from densedepth_keras.config.deploy import DemoConfig, ExportConfig
+from densedepth_keras.config.search import SearchConfig
 from densedepth_keras.data import DATASETS
 from densedepth_keras.losses import LOSSES
 from densedepth_keras.models import DECODERS, MODELS, build_model
@@ -67,6 +69,38 @@ def test_json_round_trip(tmp_path):
     write_json(tmp_path / "c.json", {**config.to_json(), "versions": {}})
     assert TrainConfig.from_json(json.loads((tmp_path / "c.json").read_text())) == config
     assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
+
+
+@pytest.mark.parametrize("config_class", [TrainConfig, SearchConfig, EvaluationConfig, PredictConfig])
+def test_what_a_config_writes_is_of_the_right_types(config_class):
+    values = dataclasses.asdict(config_class(inputs=("a",)) if config_class is PredictConfig else config_class())
+    check_values(config_class, json.loads(json.dumps(values)), "a.json")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"learning_rate": 1}, {"augment": True}, {"versions": {"keras": 3}}, {"image_size": [32, 48]}, {"name": None}],
+)
+def test_values_of_a_file_that_fit(values):
+    check_values(TrainConfig, values, "a.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], r"must be a JSON object. Received: \[\] in 'a.json'"),
+        ({"epochs": 2.5}, r"`epochs` must be int \| None. Received: epochs=2.5 in 'a.json'"),
+        ({"epochs": True}, r"`epochs` must be int"),
+        ({"seed": None}, r"`seed` must be int. Received: seed=None"),
+        ({"freeze_encoder": "yes"}, r"`freeze_encoder` must be bool. Received: freeze_encoder='yes'"),
+        ({"image_size": 32}, r"`image_size` must be tuple\[int, int\] \| None"),
+        ({"learning_rate": "1e-3"}, r"`learning_rate` must be float \| None"),
+        ({"epoch": 3}, r"Unknown flag 'epoch'. Did you mean 'epochs'\? Received: config='a.json'"),
+    ],
+)
+def test_values_of_a_file_that_do_not_fit(values, message):
+    with pytest.raises(ValueError, match=message):
+        check_values(TrainConfig, values, "a.json")
 
 
 @pytest.mark.parametrize(

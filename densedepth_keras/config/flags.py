@@ -51,7 +51,7 @@ def check_values(config_class: type, values: Any, file: str) -> None:
     """
     if not isinstance(values, dict):
         raise ValueError(f"A file of flags must be a JSON object. Received: {values!r:.200} in {file!r}")
-    fields = {item.name: str(item.type) for item in dataclasses.fields(config_class)}
+    fields = {item.name: _written(item.type) for item in dataclasses.fields(config_class)}
     for name, value in values.items():
         near = [] if name in fields else difflib.get_close_matches(name, fields, n=1, cutoff=0.85)
         if near:
@@ -60,9 +60,14 @@ def check_values(config_class: type, values: Any, file: str) -> None:
             raise ValueError(f"`{name}` must be {fields[name]}. Received: {name}={value!r} in {file!r}")
 
 
+def _written(kind):
+    """'bool', 'int | None', 'tuple[int, int]'."""
+    return kind.__name__ if type(kind) is type else str(kind)
+
+
 def _is_of_type(value, written):
-    """Whether a value of JSON fits a type as it is written: 'int | None', 'tuple[int, int]'."""
-    kinds = [kind.strip().split("[")[0].removeprefix("<class '").removesuffix("'>") for kind in written.split(" | ")]
+    """Whether a value of JSON fits a type as it is written."""
+    kinds = [kind.strip().split("[")[0] for kind in written.split(" | ")]
     if value is None:
         return "None" in kinds
     if isinstance(value, bool):
