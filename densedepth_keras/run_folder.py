@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from densedepth_keras.atomic import check_writable, written_beside
-from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, STATE_FILE, TrainConfig
+from densedepth_keras.config import CONFIG_FILE, LAST_FILE, MODEL_FILE, STATE_FILE, TrainConfig
 
 
 class BestModel(keras.callbacks.Callback):
@@ -42,15 +42,8 @@ class BestModel(keras.callbacks.Callback):
         if not logs["val_rmse"] < self.best:
             return
         if self.path is not None:
-            self._save()
+            save_model(self.model, self.path, self.alone)
         self.best, self.best_epoch = logs["val_rmse"], epoch + 1
-
-    def _save(self):
-        try:
-            with written_beside(self.path) as side, self.alone():
-                self.model.save(side)
-        except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
-            raise OSError(f"The model could not be saved as {self.path}: {error}") from error
 
     def state(self) -> dict:
         """What a resumed run has to know."""
@@ -59,6 +52,15 @@ class BestModel(keras.callbacks.Callback):
     def set_state(self, state: dict) -> None:
         """Takes back what `state` gave."""
         self.best, self.best_epoch = state["best"], state["best_epoch"]
+
+
+def save_model(model: keras.Model, path: Path, alone: Callable[[], contextlib.AbstractContextManager]) -> None:
+    """Saves a model, whole or not at all, in the context that `alone` makes; an OSError where that cannot be done."""
+    try:
+        with written_beside(path) as side, alone():
+            model.save(side)
+    except Exception as error:  # h5py reports a full disk as RuntimeError or OSError, zipfile as OSError
+        raise OSError(f"The model could not be saved as {path}: {error}") from error
 
 
 def new_path(config: TrainConfig) -> Path:
@@ -87,8 +89,13 @@ def remove_parts(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def created(folder: Path) -> Iterator[None]:
-    """Makes the run folder; takes it away again where the run fails before there is a model or a state in it."""
+def created(folder: Path, lock: Callable[[Path], contextlib.AbstractContextManager]) -> Iterator[None]:
+    """Makes the run folder; takes it away again where the run fails before there is a model or a state in it.
+
+    Args:
+        folder: to make, or one of a run that never began.
+        lock: makes the context in which it is this process's alone; raises where it is another's, whose it stays.
+    """
     new_parent = not folder.parent.exists()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,13 +104,16 @@ def created(folder: Path) -> Iterator[None]:
     except OSError:
         _remove_if_empty(folder.parent, new_parent)
         raise
-    try:
-        yield
-    except BaseException:
-        if not any((folder / name).exists() for name in (MODEL_FILE, STATE_FILE)):
-            shutil.rmtree(folder, ignore_errors=True)
-            _remove_if_empty(folder.parent, new_parent)
-        raise
+    with lock(folder):
+        if not never_began(folder):  # another process has been here meanwhile
+            raise FileExistsError(f"The run folder exists and is left as it is. Received: folder={str(folder)!r}")
+        try:
+            yield
+        except BaseException:
+            if not any((folder / name).exists() for name in (MODEL_FILE, STATE_FILE)):
+                shutil.rmtree(folder, ignore_errors=True)
+                _remove_if_empty(folder.parent, new_parent)
+            raise
 
 
 def _remove_if_empty(folder, is_ours):
@@ -114,17 +124,17 @@ def _remove_if_empty(folder, is_ours):
 
 def provenance() -> dict:
     """Versions, backend, commit and command line, for config.json."""
-    packages = ("densedepth_keras", "keras", "tensorflow", "numpy", "pillow", "h5py")
+    packages = ("densedepth_keras", "keras", "tensorflow", "jax", "torch", "keras-tuner", "numpy", "pillow", "h5py")
     versions = {"python": platform.python_version()}
     for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    commit = _git("log", "-1", "--format=%H") or None
+    commit = _git("rev-parse", "HEAD") or None
     return {
         "versions": versions,
         "backend": keras.backend.backend(),
         "git_commit": commit,
-        "git_dirty": None if commit is None else bool(_git("status", "--porcelain")),
+        "git_dirty": None if commit is None else bool(_git("status", "--porcelain", "--", ".")),
         "command": shlex.join(sys.argv),
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
     }
@@ -133,7 +143,9 @@ def provenance() -> dict:
 def _git(*words) -> str | None:
     """What git says of the folder this package was run from; None where it is no checkout."""
     here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), *words, "--", str(here)]
+    if not (here.parent / ".git").exists():
+        return None  # installed below another project's checkout
+    command = ["git", "-C", str(here), *words]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return None
@@ -154,7 +166,7 @@ def read_run(checkpoint: Path) -> tuple[Path, TrainConfig | None]:
     """The checkpoint's folder, and its TrainConfig, or None for a model that came without one."""
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     file = folder / CONFIG_FILE
-    if not file.is_file() or (checkpoint.is_file() and checkpoint.name != MODEL_FILE):
+    if not file.is_file() or (checkpoint.is_file() and checkpoint.name not in (MODEL_FILE, LAST_FILE)):
         return folder, None
     try:
         return folder, TrainConfig.from_json(json.loads(file.read_text(encoding="utf-8")))
