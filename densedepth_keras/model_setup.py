@@ -12,7 +12,7 @@ from densedepth_keras.losses import LOSSES
 from densedepth_keras.metrics import streaming
 from densedepth_keras.models import build_model
 from densedepth_keras.models.encoders import batch_norm_layers, calibrate_batch_norm
-from densedepth_keras.optimization import make_optimizer
+from densedepth_keras.optimization import averaged_weights, make_optimizer
 
 CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**20
 """Training images, and their pixels at most, that set the batch statistics of an encoder without pretrained weights."""
@@ -198,6 +198,13 @@ def compile_model(model: keras.Model, config: TrainConfig, *, first_step: int, t
         weighted_metrics=loss.term_metrics(),  # means over images: rows that fill a batch up for devices weigh nothing
     )
     optimizer.build(model.trainable_variables)
+    _start_averages(model, optimizer)
+
+
+def _start_averages(model, optimizer):
+    """Averages begin as the weights: loss scaling may leave out the first updates, and zeros are no network."""
+    for variable, average in zip(model.trainable_variables, averaged_weights(optimizer) or (), strict=False):
+        average.assign(keras.ops.copy(variable))
 
 
 def make_loss(config: TrainConfig) -> keras.losses.Loss:
