@@ -137,7 +137,10 @@ def _value(variable, must_be_finite):
     if variable.dtype == _BFLOAT16:
         array = array.astype(np.float32)
     if must_be_finite and array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"A value of the model is not finite: nothing was saved. Received: {variable.path}")
+        raise ValueError(
+            "Training diverged: a value of the model is not finite, and nothing was saved. Try a lower --learning-rate "
+            f"or --clip-norm 1. Received: {variable.path}"
+        )
     return (array.view(np.uint32) >> 16).astype(np.uint16) if variable.dtype == _BFLOAT16 else array
 
 
@@ -157,7 +160,8 @@ def read_state(path: str | os.PathLike) -> State:
         except Exception as error:  # a damaged zip raises BadZipFile, EOFError, OSError, NotImplementedError and more
             raise ValueError(
                 f"The saved state cannot be read: {error or type(error).__name__}. "
-                f"Delete it, and the run starts over. Received: path={str(Path(path))!r}"
+                "The run cannot go on: start a new one; --init-from takes over its best weights, where it has a model. "
+                f"Received: path={str(Path(path))!r}"
             ) from error
 
 
