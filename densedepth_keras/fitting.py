@@ -117,6 +117,7 @@ class StateSaver(keras.callbacks.Callback):
             "step": step,
             "logs": self.position.logs,
             "seconds": self.seconds,
+            "learning_rate": self.course.config.learning_rate,
             MEMORY: {
                 name: callback.state() for name, callback in self.course.callbacks.items() if hasattr(callback, "state")
             },
@@ -264,5 +265,6 @@ def _start_phase(model, course, epoch, state):
     if state is not None:
         groups = state_variables(model)
         restore(state, {"model": groups["model"], "optimizer": groups["optimizer"]})
-    if config.schedule == "constant" and not config.warmup_epochs:
-        model.optimizer.learning_rate = config.learning_rate  # a state holds the rate of before, if it was changed
+        is_changed = state.facts.get("learning_rate", config.learning_rate) != config.learning_rate
+        if is_changed and config.schedule in ("constant", "plateau") and not config.warmup_epochs:
+            model.optimizer.learning_rate = config.learning_rate  # the state holds the rate of before

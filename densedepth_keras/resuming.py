@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from densedepth_keras.config import CONFIG_FILE, TrainConfig
+from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, STATE_FILE, TrainConfig
 
 FREE = (
-    *("output_dir", "name", "data_dir", "split_dir", "download", "cache", "skip_bad_rows", "preset", "init_from"),
+    *("output_dir", "name", "data_dir", "split_dir", "download", "cache", "skip_bad_rows", "preset"),
     *("save_every", "tensorboard", "deterministic", "distribute", "coordinator", "num_processes", "process_id"),
 )
 """Fields a run does not depend on: where things lie, how they are kept, on how many devices. Other data is told by its
-fingerprint, and weights a run has started from are behind it."""
+fingerprint."""
 
 HARMLESS = (
     *("epochs", "patience", "augment", "depth_weight"),
@@ -45,6 +45,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"Not the {CONFIG_FILE} of a run: {error}. Received: {str(file)!r}") from error
     TrainConfig.from_json(values)
+    if RESULT in values and not {"best_epoch", "best_rmse", "seconds", "epochs"} <= set(values[RESULT] or ()):
+        raise ValueError(f"Not the {CONFIG_FILE} of a run: its result is incomplete. Received: {str(file)!r}")
     return values
 
 
@@ -75,6 +77,9 @@ def find_run(output_dir: str | os.PathLike, which: str | None = None) -> Path:
 
 
 def _has_ended(file):
+    """Runs of versions that kept no state, too: they have a model."""
+    if (file.parent / MODEL_FILE).exists() and not (file.parent / STATE_FILE).exists():
+        return True
     try:
         return RESULT in json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

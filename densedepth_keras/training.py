@@ -15,7 +15,9 @@ from densedepth_keras.atomic import check_writable, written_beside
 from densedepth_keras.config import (
     CONFIG_FILE,
     HISTORY_FILE,
+    LAST_FILE,
     MEAN_FILE,
+    MODEL_FILE,
     STATE_FILE,
     TrainConfig,
     write_json,
@@ -27,7 +29,7 @@ from densedepth_keras.model_setup import blank_model, encoder_weights, model_arg
 from densedepth_keras.models.build import check_model, output_size
 from densedepth_keras.models.encoders import check_weights
 from densedepth_keras.resuming import RESULT, check_same_run, read_config
-from densedepth_keras.run_folder import created, new_path, provenance, remove_parts
+from densedepth_keras.run_folder import created, new_path, provenance, remove_parts, save_model
 from densedepth_keras.saved_state import read_state
 from densedepth_keras.training_data import TrainingData, open_training_data
 from densedepth_keras.watching import Log, Watched, draw_results, make_callbacks
@@ -88,10 +90,11 @@ def train(
         folder, previous = Path(resume), read_config(Path(resume))
         for line in check_same_run(TrainConfig.from_json(previous).resolved(), config, force):
             announce(f"changed under way:{line}")
-        if RESULT in previous and config.epochs <= previous["epochs"]:
-            announce(f"{folder} has ended after {previous[RESULT]['epochs']} epochs; --epochs N --force goes on.")
+        if RESULT in previous and (way_on := _way_on(config, previous)):
+            announce(f"{folder} has ended after {previous[RESULT]['epochs']} epochs; {way_on} goes on.")
             return _ended(folder, previous[RESULT])
-    _check(config)
+        _check_there_is_a_state(folder, previous)
+    _check(config, is_new=previous is None)
     folder = new_path(config) if folder is None else Path(folder)
     distribution = open_distribution(
         config.distribute,
@@ -101,11 +104,8 @@ def train(
         process_id=config.process_id,
         deterministic=config.deterministic,
     )
-    if distribution.kind == "mirrored" and config.accumulate_steps > 1:
-        raise ValueError(
-            "`accumulate_steps` does not go with tf.distribute; use a larger batch or --distribute none. "
-            f"Received: accumulate_steps={config.accumulate_steps}, distribute={config.distribute!r}"
-        )
+    if distribution.kind == "mirrored":
+        _check_mirrored(config)
     log = Log(announce if distribution.is_chief else _ignore)
     keras.utils.set_random_seed(config.seed)
     with Interruption() as interruption, distribution.together():
@@ -126,11 +126,43 @@ class _Job(NamedTuple):
     previous: dict | None
 
 
-def _check(config):
+def _way_on(config, previous):
+    """The flags that an ended run goes on with, if those given are not it already."""
+    done = previous[RESULT]["epochs"]
+    if config.epochs <= done:
+        return "--epochs N --force"
+    stopped_early = done < previous["epochs"]
+    return "a larger --patience, with --force," if stopped_early and config.patience == previous["patience"] else None
+
+
+def _check_there_is_a_state(folder, previous):
+    """Without one only a run that has come to nothing yet may start over."""
+    if not (folder / STATE_FILE).exists() and (RESULT in previous or (folder / MODEL_FILE).exists()):
+        raise ValueError(
+            f"There is a model, but no {STATE_FILE} to go on from: start a new run with --init-from {folder}. "
+            f"Received: resume={str(folder)!r}"
+        )
+
+
+def _check_mirrored(config):
+    """What Keras' optimizers cannot do under tf.distribute."""
+    if config.accumulate_steps > 1:
+        raise ValueError(
+            "`accumulate_steps` does not go with tf.distribute; use a larger batch or --distribute none. "
+            f"Received: accumulate_steps={config.accumulate_steps}, distribute={config.distribute!r}"
+        )
+    if config.precision == "mixed_float16":  # its loss scaling looks for overflows on the first device alone
+        raise ValueError(
+            "`precision` mixed_float16 does not go with tf.distribute; use mixed_bfloat16 or --distribute none. "
+            f"Received: precision={config.precision!r}, distribute={config.distribute!r}"
+        )
+
+
+def _check(config, is_new):
     given_weights = {} if config.encoder_weights is None else {"weights": encoder_weights(config)}
     check_model(**model_arguments(config), **given_weights)
     check_weights(encoder_weights(config))
-    if config.init_from is not None and not os.path.exists(config.init_from):
+    if is_new and config.init_from is not None and not os.path.exists(config.init_from):
         raise FileNotFoundError(f"No run folder and no .keras file. Received: init_from={config.init_from!r}")
 
 
@@ -167,7 +199,7 @@ def _place(job):
     if not job.distribution.is_chief:
         yield
     elif job.previous is None:
-        with created(job.folder), run_lock(job.folder):
+        with created(job.folder, run_lock):
             yield
     else:
         check_writable(job.folder, "resume")
@@ -207,6 +239,7 @@ def _run(job) -> Run:
             f"Received: learning_rate={config.learning_rate}"
         )
     result = {"best_epoch": best.best_epoch, "best_rmse": best.best, "seconds": seconds, "epochs": len(history["loss"])}
+    _save_last(model, folder if is_chief else None, callbacks.get("averages"), job.distribution)
     if is_chief:
         draw_results(watched, history)
         _add_facts(folder, {RESULT: result})
@@ -246,6 +279,16 @@ def _write_start(job):
     write_json(job.folder / CONFIG_FILE, values)
 
 
+def _save_last(model, folder, averages, distribution):
+    """The model of the last epoch, of averaged weights where those are judged; all processes put those into it."""
+    if averages is not None:
+        averages.on_test_begin()
+    if folder is not None:
+        save_model(model, folder / LAST_FILE, distribution.alone)
+    if averages is not None:
+        averages.restore()
+
+
 def _add_facts(folder, facts):
     write_json(folder / CONFIG_FILE, {**read_config(folder), **facts})
 
@@ -266,10 +309,14 @@ def _ended(folder, result) -> Run:
 
 
 def _read_history(folder):
-    with open(folder / HISTORY_FILE, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name != "epoch"]
-    return {name: [float("nan" if row[name] == "NA" else row[name]) for row in rows] for name in names}
+    file = folder / HISTORY_FILE
+    try:
+        with open(file, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        names = [name for name in rows[0] if name != "epoch"]
+        return {name: [float("nan" if row[name] == "NA" else row[name]) for row in rows] for name in names}
+    except (OSError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"The run's history cannot be read: {error}. Received: {str(file)!r}") from error
 
 
 def _headline(config, model, data, distribution):

@@ -5,6 +5,7 @@ killed at exact moments by killed_run.py; where nothing has to die, the command 
 """
 
 import csv
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import keras
 import killed_run
 import numpy as np
 import pytest
@@ -26,7 +28,10 @@ from PIL import Image
 
 from densedepth_keras import cli, fitting, training
 from densedepth_keras.config import TrainConfig
+from densedepth_keras.data import load_dataset
+from densedepth_keras.data.pipeline import Pipeline
 from densedepth_keras.resuming import find_run
+from densedepth_keras.run_folder import read_run
 from densedepth_keras.saved_state import read_state
 
 SIZE = "--image-size 32 32 --batch-size 2 --epochs 3"
@@ -119,7 +124,8 @@ def outcome(folder):
     with open(folder / "history.csv", newline="") as file:
         rows = [{name: value for name, value in row.items() if name not in CLOCKS} for row in csv.DictReader(file)]
     position = {name: state.facts[name] for name in ("epoch", "step", "logs")}
-    return {**values, **_weights(folder / "model.keras"), "history": rows, **position}
+    models = {**_weights(folder / "model.keras"), **_weights(folder / "last.keras")}
+    return {**values, **models, "history": rows, **position}
 
 
 def _weights(file):
@@ -127,7 +133,7 @@ def _weights(file):
 
     def keep(name, item):
         if isinstance(item, h5py.Dataset):
-            found[f"model.keras {name}"] = np.asarray(item).tobytes()
+            found[f"{file.name} {name}"] = np.asarray(item).tobytes()
 
     with zipfile.ZipFile(file) as archive, archive.open("model.weights.h5") as stream, h5py.File(stream, "r") as tree:
         tree.visititems(keep)
@@ -329,7 +335,75 @@ def test_patience_ends_a_run_for_good(place, capsys):
     arguments, folder = command(place, flags, "patient"), place / "runs" / "patient"
     assert cli.main(arguments) == 0
     assert done(folder) == (2, 0)
-    assert f"{folder} has ended after 2 epochs" in resumed(arguments, capsys)
+    for same in ([], ["--epochs", "5", "--force"]):  # it was not the number of epochs that ended it
+        said = resumed([*arguments, *same], capsys)
+        assert f"{folder} has ended after 2 epochs; a larger --patience, with --force, goes on." in said
+    assert done(folder) == (2, 0)
+    answered([*arguments, "--patience", "3", "--resume", "--force"], capsys)
+    assert done(folder) == (4, 0)  # two epochs more without gain
+
+
+def test_last_keras_is_what_the_last_epoch_was_judged_by(reference, place):
+    """Of averaged weights here; and it is evaluated with the run's settings."""
+    run, config = read_run(reference / "last.keras")
+    assert (run, config.epochs) == (reference, 3)
+    model = keras.saving.load_model(reference / "last.keras", compile=False)
+    source = load_dataset("folder", "validation", data_dir=str(place / "data"), depth_unit="mm")
+    images, depths = Pipeline(source, image_size=(32, 32), depth_size=(32, 32), batch_size=4).batch(0, range(4))
+    error = np.clip(model.predict_on_batch(images), 0.1, 10) - depths
+    last = outcome(reference)["history"][-1]
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(float(last["val_rmse"]), rel=1e-5)  # float32 sums
+
+
+def test_a_run_without_its_state_is_not_started_over(finished, capsys):
+    """It was deleted, or the run is of a version that kept none: the model that is there would be written over."""
+    model = (finished / "model.keras").read_bytes()
+    (finished / "state.npz").unlink()
+    arguments = ["train", "--resume", str(finished)]
+    for unfinished in (False, True):
+        if unfinished:
+            _unfinish(finished)
+        error = refused([*arguments, "--epochs", "4", "--force"], capsys)
+        assert f"no state.npz to go on from: start a new run with --init-from {finished}" in error
+    assert (finished / "model.keras").read_bytes() == model
+    going = finished.with_name("going")
+    going.mkdir()
+    shutil.copy(finished / "config.json", going)
+    os.utime(finished / "config.json")  # the newest, but there is nothing to go on with
+    assert find_run(finished.parent) == going
+
+
+def test_what_a_run_was_started_from_may_be_gone_but_is_not_exchanged(plateau, place, tmp_path, capsys):
+    start, flags = Path(shutil.copytree(plateau, tmp_path / "start")), PLAIN + " --epochs 1"
+    arguments = command(place, flags, "child", "--output-dir", str(tmp_path / "runs"), "--init-from", str(start))
+    answered(arguments, capsys)
+    shutil.rmtree(start)
+    _unfinish(tmp_path / "runs" / "child")
+    assert "after 1 epochs and 0 steps" in resumed(arguments, capsys)
+    error = refused([*arguments[:-1], str(plateau), "--resume", "--force"], capsys)
+    assert f"init_from: '{start}' in the run, '{plateau}' now" in error
+
+
+def test_another_learning_rate_on_a_plateau_counts_from_the_resume_on(plateau, tmp_path, capsys):
+    """And what the plateau made of it stays when the run is resumed once more."""
+    folder = Path(shutil.copytree(plateau, tmp_path / "a"))
+    more = ["train", "--resume", str(folder), "--force", "--epochs"]
+    answered([*more, "9", "--learning-rate", "9.5e-5"], capsys)
+    answered([*more, "15"], capsys)
+    rates = [float(row["learning_rate"]) for row in outcome(folder)["history"]]
+    assert rates[8] == pytest.approx(9.5e-5, rel=1e-6)  # float32
+    assert rates[-1] == pytest.approx(9e-5, rel=1e-6)
+
+
+def test_files_of_an_ended_run_that_cannot_be_read(finished, capsys):
+    arguments = ["train", "--resume", str(finished)]
+    for content in ("", "epoch,loss\n0,much\n", "epoch,loss\n0\n"):
+        (finished / "history.csv").write_text(content)
+        assert "The run's history cannot be read: " in refused(arguments, capsys)
+    values = json.loads((finished / "config.json").read_text())
+    for result in (None, {"best_epoch": 1}):
+        (finished / "config.json").write_text(json.dumps({**values, "result": result}))
+        assert "its result is incomplete" in refused(arguments, capsys)
 
 
 def test_a_finished_run_is_answered_however_it_is_called(finished, capsys):
@@ -382,21 +456,28 @@ def _cut(content):
 
 
 def _flip_a_bit(content):
-    at = len(content) // 2
+    """In the last byte of the first weights; what zip notes of versions and times means nothing."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        array = archive.read("model/00000.npy")  # stored, not compressed
+    at = content.index(array) + len(array) - 1
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip_a_bit])
-def test_a_damaged_state_is_named_and_left_alone(damage, finished, capsys):
+def test_a_damaged_state_is_named_and_left_alone(damage, finished, tmp_path, capsys):
+    """And what the message advises can be done."""
     _unfinish(finished)
     file = finished / "state.npz"
     file.write_bytes(damage(file.read_bytes()))
     before = file.read_bytes()
     error = refused(["train", "--resume", str(finished)], capsys)
     assert "The saved state cannot be read" in error
-    assert "Delete it, and the run starts over" in error
+    assert "start a new one; --init-from takes over its best weights" in error
     assert str(file) in error
     assert file.read_bytes() == before
+    arguments = ["train", "--config", str(finished / "config.json"), "--init-from", str(finished), "--epochs", "1"]
+    said = answered([*arguments, "--output-dir", str(tmp_path / "runs"), "--name", "new"], capsys)
+    assert f"Weights taken over from {finished / 'model.keras'}" in said
 
 
 def test_nothing_to_go_on_with(tmp_path, reference, capsys):
@@ -422,6 +503,10 @@ REFUSED = {
     "warm-up before a plateau": ("--warmup-epochs 1 --schedule plateau", "`warmup_epochs` goes before constant"),
     "nothing to unfreeze": ("--unfreeze-at 1", "a U-Net has no encoder"),
     "BatchNorm of what stays frozen": ("--train-batch-norm", "`train_batch_norm` goes with --unfreeze-at"),
+    "BatchNorm trained and fixed": (
+        "--architecture densedepth --encoder mobilenet_v2 --unfreeze-at 1 --train-batch-norm --freeze-batch-norm",
+        "`train_batch_norm` and `freeze_batch_norm` contradict each other",
+    ),
     "patience": ("--patience 0", "`patience` must be at least 1"),
     "rate": ("--learning-rate nan", "`learning_rate` must be positive"),
     "start that is not there": ("--init-from nowhere", "No run folder and no .keras file"),
@@ -487,8 +572,13 @@ def test_a_config_file_may_be_a_few_flags(tmp_path, asked, capsys):
     [
         (None, "Not a JSON file of flags"),
         ("{", "Not a JSON file of flags"),
-        ("[1]", "A config must be a JSON object"),
+        ("[1]", "A file of flags must be a JSON object"),
         ('{"dataset": "rooms", "epochs": 0}', "`epochs` must be at least 1"),
+        ('{"dataset": "rooms", "epochs": "many"}', "`epochs` must be int | None. Received: epochs='many'"),
+        (
+            '{"dataset": "rooms", "learning_rates": 1e-3}',
+            "Unknown flag 'learning_rates'. Did you mean 'learning_rate'?",
+        ),
     ],
 )
 def test_a_config_file_that_is_none(content, message, tmp_path, asked, capsys):

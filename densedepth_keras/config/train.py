@@ -159,6 +159,11 @@ class TrainConfig(LoopConfig):
         """Flags about an encoder that is not there, or is never trained."""
         if self.architecture == "unet":
             check("unfreeze_at", self.unfreeze_at, lambda value: False, "left alone: a U-Net has no encoder")
+        if self.train_batch_norm and self.freeze_batch_norm:
+            raise ValueError(
+                "`train_batch_norm` and `freeze_batch_norm` contradict each other. "
+                "Received: train_batch_norm=True, freeze_batch_norm=True"
+            )
         is_trained = self.architecture != "unet" and (not self.freeze_encoder or self.unfreeze_at is not None)
         if self.encoder_learning_rate_scale != 1 and not is_trained:
             raise ValueError(
