@@ -19,6 +19,7 @@ from PIL import Image
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.config.search import SearchConfig
 from densedepth_keras.data.augment import PRESETS
+from densedepth_keras.distribution import open_distribution
 from densedepth_keras.models.build import output_size
 from densedepth_keras.search import findings, folder, roles, search, shared_data, trials
 from densedepth_keras.search.figures import plot_parallel, plot_rates
@@ -66,6 +67,8 @@ class Pretended:
 
 
 class NoData:
+    fingerprint = "80 rows 1a2b"
+
     def __init__(self, config, announce):
         pass
 
@@ -400,10 +403,32 @@ def test_a_search_goes_on_with_more_trials_but_not_with_another_space(tmp_path, 
     assert "  epochs: 1 in the search, 2 now" in str(refusal.value)
     assert "  learning_rate_range: (1e-05, 0.01) in the search, (1e-05, 0.001) now" in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 3
+    with pytest.raises(ValueError, match=r"skip_bad_rows: False in the search, True now"):
+        search(small(tmp_path, resume=True, skip_bad_rows=True))
     first = pretended.values()
     assert len(search(small(tmp_path, max_trials=5, resume=True)).outcomes) == 5
     assert pretended.values()[:3] == first
     assert len(set(pretended.values())) == 5
+
+
+def test_a_search_does_not_go_on_with_other_data(tmp_path, pretended, monkeypatch):
+    """The trials of before would be compared with those on them."""
+    search(small(tmp_path, max_trials=2))
+    assert json.loads((tmp_path / "s" / "search.json").read_text())["data_fingerprint"] == NoData.fingerprint
+    monkeypatch.setattr(NoData, "fingerprint", "81 rows 3c4d")
+    with pytest.raises(ValueError, match=r"others than those the search began with.*81 rows 3c4d.*80 rows 1a2b"):
+        search(small(tmp_path, max_trials=3, resume=True))
+    assert len(pretended.calls) == 2
+
+
+def test_the_lowest_so_far_is_that_of_all_trials_after_a_resume_too(tmp_path, pretended):
+    lowest = search(small(tmp_path, max_trials=5)).best
+    lines = []
+    outcomes = search(small(tmp_path, max_trials=6, resume=True), lines.append).outcomes
+    assert outcomes[5].val_rmse > lowest.val_rmse  # or the line would be right by itself
+    said = [line for line in lines if "lowest so far" in line]
+    assert len(said) == 1  # what had ended is not begun again
+    assert said[0].endswith(f"lowest so far {lowest.val_rmse:.4f} m (trial {lowest.trial})")
 
 
 def test_a_folder_that_is_no_search_is_left_alone(tmp_path, pretended):
@@ -482,6 +507,21 @@ def opened(monkeypatch):
 
     monkeypatch.setattr(shared_data, "open_training_data", counted)
     return calls
+
+
+def test_a_search_asks_for_devices_as_a_run_does(own_data, monkeypatch):
+    """JAX hears of determinism before its first computation, or never."""
+    asked = []
+
+    def noted(distribute, **options):
+        asked.append(options)
+        return open_distribution(distribute, batch_size=options["batch_size"])
+
+    monkeypatch.setattr(shared_data, "open_distribution", noted)
+    where = {"dataset": "folder", "data_dir": str(own_data), "depth_unit": "mm", "batch_size": 2}
+    network = {name: UNET[name] for name in ("architecture", "base_filters", "image_size")}
+    SharedData(SearchConfig(**where, **network, deterministic=True).resolved(), lambda line: None)
+    assert asked == [{"batch_size": 2, "deterministic": True}]
 
 
 @pytest.mark.parametrize("augment", ["none", "paper", "strong"])

@@ -42,7 +42,7 @@ def headline(config: SearchConfig, space: Sequence[Dimension], folder: Path) -> 
 
 
 def told(trials: Trials, announce: Callable[[str], None], outcomes: list[Outcome]) -> Callable[..., Outcome]:
-    """`trials.run` with a line before and after each trial; `outcomes` gets what came of them."""
+    """`trials.run` with a line before and after each trial; `outcomes`, of those before, gets what came of them."""
 
     def run(trial, values, **options):
         words = ", ".join(f"{LABELS[field]} {shown(value)}" for field, value in values.items())

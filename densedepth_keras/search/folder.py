@@ -10,8 +10,11 @@ from densedepth_keras.config.search import SearchConfig
 from densedepth_keras.resuming import FREE
 from densedepth_keras.run_folder import provenance
 
-_MAY_CHANGE = {*FREE, "resume"}
+_MAY_CHANGE = {"resume", *FREE} - {"skip_bad_rows"}
 """Fields in which a search that goes on may differ from what it was; and in the number of trials, but for a grid."""
+
+
+_DATA = "data_fingerprint"
 
 
 def folder_of(config: SearchConfig) -> Path:
@@ -75,6 +78,22 @@ def check_same(config: SearchConfig, folder: Path) -> None:
         raise ValueError(
             "The search began otherwise: leave these as they were, or choose another --name.\n" + "\n".join(lines)
         )
+
+
+def check_data(fingerprint: str, folder: Path) -> None:
+    """Refuses to compare trials on other data; the first process that has opened the data notes which they are.
+
+    Raises:
+        ValueError: data of another number or content than those the search began with.
+    """
+    file = folder / SEARCH_FILE
+    noted = json.loads(file.read_text(encoding="utf-8"))
+    if noted.setdefault(_DATA, fingerprint) != fingerprint:
+        raise ValueError(
+            "The data are others than those the search began with, by number or content: choose another --name. "
+            f"Received: fingerprint {fingerprint}, the search's {noted[_DATA]}"
+        )
+    write_json(file, noted)
 
 
 def _holds_something(folder):

@@ -26,6 +26,9 @@ ORACLE_FILE = "oracle.json"
 
 _NEVER = 10**9
 
+_ENDED = ("COMPLETED", "FAILED")
+"""KerasTuner's words."""
+
 
 def make_oracle(config: SearchConfig, dimensions: Sequence[Dimension], folder: Path):
     """The oracle that chooses the trials' values.
@@ -104,6 +107,9 @@ def _durable(oracle_class, folder):
             # Killed between writing a trial and noting it: the oracle would count it and never run it.
             for trial_id in set(self.trials) - set(self.start_order):
                 del self.trials[trial_id]
+            # Noted as under way until the next one begins: KerasTuner takes a trial off its list behind the saving.
+            ended = {trial_id for trial_id, trial in self.trials.items() if trial.status in _ENDED}
+            self._retry_queue = [trial_id for trial_id in self._retry_queue if trial_id not in ended]
 
     return Durable
 

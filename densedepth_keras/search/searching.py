@@ -8,12 +8,12 @@ from densedepth_keras.config.search import SearchConfig
 from densedepth_keras.data.augment import parse_augmentation
 from densedepth_keras.interruption import run_lock
 from densedepth_keras.search.findings import SearchResult, finish, headline, told
-from densedepth_keras.search.folder import check_folder, check_same, folder_of, open_folder
+from densedepth_keras.search.folder import check_data, check_folder, check_same, folder_of, open_folder
 from densedepth_keras.search.oracles import make_oracle
 from densedepth_keras.search.roles import check_port_is_free, chief_answers, role
 from densedepth_keras.search.space import dimensions
 from densedepth_keras.search.table import TABLE_FILE, best_of
-from densedepth_keras.search.trials import Trials
+from densedepth_keras.search.trials import Trials, earlier_outcomes
 from densedepth_keras.search.tuner import TUNER_FOLDER, make_tuner
 
 
@@ -48,14 +48,17 @@ def search(config: SearchConfig, announce: Callable[[str], None] = lambda line: 
 def _lead(config, space, folder, announce, part):
     """The whole search; a chief's workers do the training."""
     check_folder(config, folder)
+    trials = run = None
     if part == "chief":
-        run = None
         check_port_is_free()
     else:
-        run = told(Trials(config, folder, announce), announce, [])
+        trials = Trials(config, folder, announce)
+        run = told(trials, announce, earlier_outcomes(folder))
     oracle = make_oracle(config, space, folder / TUNER_FOLDER)
     open_folder(config, folder)
     with run_lock(folder):
+        if trials is not None:
+            check_data(trials.data.fingerprint, folder)
         announce(headline(config, space, folder))
         tuner = make_tuner(oracle, folder, run)
         _run(tuner)
@@ -74,7 +77,9 @@ def _work(config, space, folder, announce, part):
     with contextlib.suppress(StopIteration):
         is_there()
         check_same(config, folder)
-        run = told(Trials(config, folder, announce), announce, outcomes)
+        trials = Trials(config, folder, announce)
+        check_data(trials.data.fingerprint, folder)
+        run = told(trials, announce, outcomes)
         _run(make_tuner(make_oracle(config, space, folder / TUNER_FOLDER), folder, run, is_there))
     announce(f"\nThis worker has run {len(outcomes)} trials; the chief writes what was found into {folder}")
     return SearchResult(folder, outcomes, best_of(outcomes), None)

@@ -29,10 +29,16 @@ class SharedData:
 
     def __init__(self, config: SearchConfig, announce: Callable[[str], None]):
         sizes = config.search_batch_size or (config.batch_size,)
-        devices = [open_distribution(config.distribute, batch_size=size).num_devices for size in sizes]
+        how = {"distribute": config.distribute, "deterministic": config.deterministic}
+        devices = [open_distribution(**how, batch_size=size).num_devices for size in sizes]
         self._opened_for = config.train_config(batch_size=max(sizes)).resolved()
         depth_size = output_size(config.image_size, config.architecture, config.full_resolution)
         self._data = open_training_data(self._opened_for, depth_size, announce, multiple_of=devices[0])
+
+    @property
+    def fingerprint(self) -> str:
+        """See `TrainingData.fingerprint`."""
+        return self._data.fingerprint
 
     def of(self, config: TrainConfig) -> TrainingData:
         """The data of a run, whose config may differ from the search's in what is searched, and in its seed."""

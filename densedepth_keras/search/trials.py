@@ -129,6 +129,12 @@ def read_outcome(search_folder: Path, trial: str) -> Outcome | None:
         raise ValueError(f"Not the outcome of a trial: {error}. Received: {str(file)!r}") from error
 
 
+def earlier_outcomes(search_folder: Path) -> list[Outcome]:
+    """What came of the trials that have ended already."""
+    files = sorted((search_folder / TRIALS_FOLDER).glob("*.json"))
+    return [read_outcome(search_folder, file.stem) for file in files]
+
+
 def _forget_models():
     """Else memory would grow from run to run."""
     keras.backend.clear_session()
