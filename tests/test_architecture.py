@@ -22,7 +22,8 @@ FLOORS: dict[str, float] = {
     **dict.fromkeys(("training", "prediction", "tiling", "report", "inspection"), 2),
     "predictor": 2.2,
     **dict.fromkeys(("evaluation", "data_commands", "search", "predicting", "video", "export", "demo"), 3),
-    "cli": 4,
+    "commands": 4,
+    "cli": 4.1,
 }
 DEVICES = {"distribution/devices.py", "distribution/opening.py"}
 TENSORFLOW_IN = {"data/pipeline.py", "data/catalog.py", "export/savedmodel.py", "export/litert.py", *DEVICES}

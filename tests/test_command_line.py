@@ -104,7 +104,7 @@ def test_interrupt_is_status_130(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_train", interrupt)
+    monkeypatch.setattr(cli, "COMMANDS", {**cli.COMMANDS, "train": cli.COMMANDS["train"]._replace(run=interrupt)})
     assert cli.main(["train"]) == 130
     assert capsys.readouterr().err == "densedepth: interrupted\n"
 
