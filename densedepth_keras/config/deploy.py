@@ -45,6 +45,7 @@ class ExportConfig:
         (),
         nargs="+",
         metavar="PATH",
+        shown="rendered rooms",
     )
     limit: int = flag("compare and calibrate on at most so many pictures", 50, type=int, metavar="N")
     tolerance: float | None = flag(
@@ -78,7 +79,9 @@ class ExportConfig:
         except ValueError:
             numbers = ()
         is_size = len(numbers) == 2 and min(numbers) >= MIN_IMAGE_SIDE
-        check("image_size", size, lambda _: is_size, f"H W, {MIN_IMAGE_SIDE} or more a side, or dynamic")
+        is_behind = len(words) == 3 and not numbers  # `--image-size H W RUN` gives all three to the flag
+        hint = "; what to export is named before the flags" if is_behind else ""
+        check("image_size", size, lambda _: is_size, f"H W, {MIN_IMAGE_SIDE} or more a side, or dynamic{hint}")
         object.__setattr__(self, "image_size", numbers)
 
 

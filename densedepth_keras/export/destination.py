@@ -89,7 +89,7 @@ def _folder_beside(path):
             raise
     finally:
         for folder in (side, old):
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder, ignore_errors=True)
 
 
 def bytes_of(path: Path) -> int:

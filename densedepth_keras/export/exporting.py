@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from densedepth_keras.config import MODEL_FILE
 from densedepth_keras.config.deploy import ExportConfig
 from densedepth_keras.export.destination import bytes_of, destination, placed
 from densedepth_keras.export.parity import Parity, check_parity, compare
+from densedepth_keras.interruption import Interruption
 from densedepth_keras.names import printable
 
 
@@ -42,6 +44,7 @@ def export_model(config: ExportConfig, announce: Callable[[str], None] = lambda 
         FileExistsError: the output is there, and `overwrite` is not given.
         OSError: nothing can be written there.
         ImportError: a package is missing.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; nothing is left behind.
 
     Example:
         >>> export_model(ExportConfig(checkpoint="runs/my_run", format="onnx", images=("photos",)), print).path
@@ -58,9 +61,9 @@ def export_model(config: ExportConfig, announce: Callable[[str], None] = lambda 
     path = destination(config, checkpoint)
     network, images = _prepared(config, checkpoint, announce)
     announce(f"Writing {printable(str(path))}; large networks take minutes")
-    with placed(path, is_folder=config.format == "savedmodel") as side:
+    with Interruption(), placed(path, is_folder=config.format == "savedmodel") as side:
         write, read = _format(config, images)
-        _write(write, network, side, config.format)
+        _write(write, network, side, path, config.format)
         answer, runtime = read(side)
         parity, size = compare(network.answer, answer, images, runtime), bytes_of(side)
         del answer
@@ -76,7 +79,19 @@ def _checkpoint(config, announce):
         return config.checkpoint
     from densedepth_keras.run_folder import newest_run
 
-    checkpoint = newest_run(config.output_dir)
+    for name in map(Path, config.images):  # `--images photos RUN` gives RUN to the flag, and another run to export
+        if name.suffix == ".keras" or (name / MODEL_FILE).is_file():
+            raise ValueError(
+                "That is no picture but a run: name it before the flags, densedepth export RUN --images ... "
+                f"Received: images={printable(str(name))!r}"
+            )
+    try:
+        checkpoint = newest_run(config.output_dir)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"No run below {printable(str(config.output_dir))!r} yet: train one with train.py, or name a run folder or "
+            ".keras file, densedepth export RUN. Received: checkpoint=None"
+        ) from error
     announce(f"Newest run: {printable(str(checkpoint))}")
     return checkpoint
 
@@ -96,15 +111,19 @@ def _prepared(config, checkpoint: str | os.PathLike, announce):
         )
     images = pictures(paths, network.image_size, rooms=min(config.limit, ROOMS))
     sides = " x ".join("any" if side is None else str(side) for side in network.image_size)
-    kind = "pictures" if paths else "rendered rooms"
+    kind = ("picture" if paths else "rendered room") + ("s" if len(images) > 1 else "")
     announce(f"{printable(str(checkpoint))}: {network.model.name}, {sides} pixels; compared on {len(images)} {kind}")
     return network, images
 
 
-def _write(write, network, path, name):
+def _write(write, network, side, path, name):
     try:
-        write(network, path)
-    except (OSError, ValueError, MemoryError):
+        write(network, side)
+    except OSError as error:
+        raise OSError(
+            f"The network could not be written: {error.strerror or error}. Received: output={printable(str(path))!r}"
+        ) from error
+    except (ValueError, MemoryError):
         raise
     except Exception as error:  # each converter raises its own kinds on what it cannot express
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]

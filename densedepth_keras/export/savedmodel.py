@@ -25,8 +25,9 @@ def write_savedmodel(network: Network, path: Path, *, batch: int | None = None, 
     module.serve = traced(network, batch)
     try:
         tf.saved_model.save(module, str(path), signatures=module.serve)
-    except tf.errors.OpError as error:  # what TensorFlow makes of a full disk, among others
-        raise OSError(f"The SavedModel could not be written: {error.message}. Received: {str(path)!r}") from error
+    except tf.errors.OpError as error:  # what TensorFlow makes of a full disk, behind names of its own parts
+        reason = error.message.split("; ")[-1].split(" [Op:")[0]
+        raise OSError(f"{reason}: {str(path.parent)!r}") from error
     facts = path / FACTS_FILE
     facts.parent.mkdir(exist_ok=True)
     facts.write_text(json.dumps(network.facts(quantize), indent=1) + "\n", encoding="utf-8")

@@ -88,3 +88,13 @@ def test_failure_leaves_the_old_and_nothing_else(tmp_path, is_folder):
         fail()
     assert list(tmp_path.iterdir()) == [target]
     assert (target / "variables" / "a" if is_folder else target).read_text() == "old"
+
+
+def test_a_link_to_an_old_folder_is_replaced_and_its_folder_left(tmp_path):
+    _fill(tmp_path / "old", "old")
+    (tmp_path / "net").symlink_to("old")
+    with placed(tmp_path / "net", is_folder=True) as side:
+        _fill(side, "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "net"}
+    assert (tmp_path / "old" / "variables" / "a").read_text() == "old"
+    assert (tmp_path / "net" / "variables" / "a").read_text() == "new"

@@ -1,12 +1,17 @@
 """Networks exported and asked in the runtimes that they are for."""
 
+import errno
 import json
+import os
+import signal
 import sys
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from densedepth_keras.config.deploy import ExportConfig
 from densedepth_keras.export import Parity, export_model, exporting
@@ -184,24 +189,86 @@ def test_nothing_is_left_where_the_numbers_differ(model_at, tmp_path, monkeypatc
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_full_disk_and_what_a_format_cannot_hold_are_one_line(model_at, tmp_path, monkeypatch):
+def _failing(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+FULL = "No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("name", "writer", "error"),
+    [
+        # As TensorFlow says it, with the names of its own parts
+        ("savedmodel", "save", f"{{{{function_node __wrapped__SaveV2}}}} /x/.partial-1/part-0; {FULL} [Op:SaveV2]"),
+        ("litert", "save", f"{{{{function_node __wrapped__SaveV2}}}} /tmp/y/part-0; {FULL} [Op:SaveV2]"),
+        ("litert", "write_bytes", OSError(errno.ENOSPC, FULL)),
+        ("onnx", "write_bytes", OSError(errno.ENOSPC, FULL)),
+    ],
+)
+def test_full_disk_is_one_line_that_names_the_output(model_at, tmp_path, monkeypatch, name, writer, error):
     import tensorflow as tf
 
     path = model_at(tmp_path / "net.keras", image_size=(32, 32))
+    if writer == "save":
+        error = tf.errors.ResourceExhaustedError(None, None, error)
+        monkeypatch.setattr(tf.saved_model, "save", _failing(error))
+    else:
+        monkeypatch.setattr(Path, "write_bytes", _failing(error))
+    with pytest.raises(OSError, match=rf"could not be written.*{FULL}.*Received: output='.*new/net'") as caught:
+        _exported(path, tmp_path / "new", "net", format=name, limit=1)
+    assert "function_node" not in str(caught.value)
+    assert list((tmp_path / "new").iterdir()) == []
 
-    def fail_with(error):
-        def fail(*_, **__):
-            raise error
 
-        monkeypatch.setattr(tf.saved_model, "save", fail)
+def test_what_a_format_cannot_hold_is_one_line(model_at, tmp_path, monkeypatch):
+    import tensorflow as tf
 
-    fail_with(tf.errors.ResourceExhaustedError(None, None, "No space left on device"))
-    with pytest.raises(OSError, match="could not be written: No space left"):
-        _exported(path, tmp_path / "new", "net", format="savedmodel", limit=1)
-    fail_with(RuntimeError("no such operation\nand a page more"))
+    path = model_at(tmp_path / "net.keras", image_size=(32, 32))
+    monkeypatch.setattr(tf.saved_model, "save", _failing(RuntimeError("no such operation\nand a page more")))
     with pytest.raises(ValueError, match=r"cannot be written as litert: no such operation\. Received: format='litert'"):
         _exported(path, tmp_path / "new", "net", format="litert", limit=1)
     assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_sigterm_leaves_nothing(model_at, tmp_path, monkeypatch):
+    path = model_at(tmp_path / "net.keras", image_size=(32, 32))
+
+    def stop(*_):
+        assert list((tmp_path / "new").iterdir())  # it was being written
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(exporting, "compare", stop)
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        _exported(path, tmp_path / "new", "net", format="onnx", limit=1)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_run_behind_images_is_not_taken_for_a_folder_of_pictures(model_at, tmp_path):
+    """`--images photos RUN`: the flag takes both."""
+    for run in ("named", "newest"):
+        (tmp_path / run).mkdir()
+        model_at(tmp_path / run / "model.keras", image_size=(32, 32))
+    Image.new("RGB", (64, 64)).save(tmp_path / "named" / "samples.png")
+    for named in ("named", "named/model.keras"):
+        config = ExportConfig(output_dir=str(tmp_path), images=(str(tmp_path / named),), limit=1)
+        with pytest.raises(ValueError, match=r"no picture but a run.*before the flags.*images='.*named"):
+            export_model(config)
+
+
+def test_run_behind_image_size_is_told_where_it_belongs():
+    with pytest.raises(ValueError, match=r"before the flags\. Received: image_size=\('240', '320', 'runs/a'\)"):
+        ExportConfig(image_size=("240", "320", "runs/a"))
+
+
+def test_no_run_yet_is_told_in_words_of_this_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No run below .*densedepth export RUN") as caught:
+        export_model(ExportConfig(output_dir=str(tmp_path)))
+    assert "--checkpoint" not in str(caught.value)
 
 
 def test_newest_run_is_used_and_named(model_at, tmp_path):
