@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from densedepth_keras import cli, training
 from densedepth_keras.distribution import (
     Distribution,
     device_names,
@@ -44,7 +45,7 @@ SECONDS = 290
 
 DATA = ["--dataset", "rooms", "--limit", "7", "--image-size", "32", "32"]
 NETWORK = ["--architecture", "unet", "--base-filters", "2"]
-LOOP = ["--batch-size", "4", "--epochs", "3", "--optimizer", "sgd", "--learning-rate", "0.01"]
+LOOP = ["--batch-size", "4", "--epochs", "3", "--optimizer", "sgd", "--learning-rate", "0.01", "--weight-ema", "0.9"]
 TRAIN = ["train", *DATA, *NETWORK, *LOOP]
 """Batches of 4 and 3 images."""
 
@@ -236,7 +237,7 @@ def assert_same_run(got, expected):
     for name in ("rmse", "abs_rel", "val_rmse", "val_abs_rel", "learning_rate"):
         np.testing.assert_allclose(column(got, name), column(expected, name), rtol=0, atol=TOLERANCE, err_msg=name)
     files = {path.name for path in expected.iterdir()}
-    assert files >= {"config.json", "history.csv", "model.keras", "run.log", "samples.png", "loss_curves.png"}
+    assert files >= {"config.json", "history.csv", "model.keras", "last.keras", "run.log", "samples.png"}
     assert {path.name for path in got.iterdir()} == files
 
 
@@ -351,6 +352,20 @@ def test_contradictions_are_refused(on_backend, monkeypatch, backend, arguments,
     monkeypatch.setattr(opening, "connect", lambda *_: pytest.fail("connected"))
     with pytest.raises(ValueError, match=message):
         open_distribution(**{"batch_size": 4, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--accumulate-steps", "2"], "use a larger batch or --distribute none. Received: accumulate_steps=2"),
+        (["--precision", "mixed_float16"], "use mixed_bfloat16 or --distribute none. Received: precision="),
+    ],
+)
+def test_what_optimizers_cannot_do_under_mirrored(flags, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "open_distribution", lambda *given, **named: Distribution("mirrored", 2))
+    assert cli.main([*TRAIN, "--output-dir", str(tmp_path / "runs"), "--distribute", "mirrored", *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(
