@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, STATE_FILE, TrainConfig
+from densedepth_keras.config import CONFIG_FILE, MODEL_FILE, STATE_FILE, TrainConfig, check_values
 
 FREE = (
     *("output_dir", "name", "data_dir", "split_dir", "download", "cache", "skip_bad_rows", "preset"),
@@ -31,11 +31,13 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: no run folder.
-        ValueError: no JSON object that names its dataset.
+        ValueError: no JSON object that names its dataset, or values that no run has.
     """
     file = Path(folder) / CONFIG_FILE
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
+        check_values(TrainConfig, values, str(file))
+        TrainConfig.from_json(values)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"Not a run folder: there is no {CONFIG_FILE}. Received: resume={str(folder)!r}"
@@ -44,7 +46,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"Not a run folder but a file. Received: resume={str(folder)!r}") from None
     except ValueError as error:
         raise ValueError(f"Not the {CONFIG_FILE} of a run: {error}. Received: {str(file)!r}") from error
-    TrainConfig.from_json(values)
     if RESULT in values and not {"best_epoch", "best_rmse", "seconds", "epochs"} <= set(values[RESULT] or ()):
         raise ValueError(f"Not the {CONFIG_FILE} of a run: its result is incomplete. Received: {str(file)!r}")
     return values

@@ -451,6 +451,26 @@ def test_data_may_move_but_not_change(finished, reference, place, tmp_path, caps
     assert "The data are others than those the run began with" in refused(arguments, capsys)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "Expecting value"),
+        ("[]", "must be a JSON object"),
+        ("{}", "names its dataset"),
+        ('{"dataset": "rooms", "epochs": "three"}', "`epochs` must be int | None. Received: epochs='three'"),
+        ('{"dataset": "rooms", "epochs": 0}', "`epochs` must be at least 1"),
+    ],
+)
+def test_a_damaged_config_of_a_run_is_named(content, message, tmp_path, capsys):
+    file = tmp_path / "a" / "config.json"
+    file.parent.mkdir()
+    file.write_text(content)
+    error = refused(["train", "--resume", str(file.parent)], capsys)
+    assert "Not the config.json of a run: " in error
+    assert message in error
+    assert str(file) in error
+
+
 def _cut(content):
     return content[: len(content) // 2]
 

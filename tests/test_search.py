@@ -421,6 +421,16 @@ def test_a_search_does_not_go_on_with_other_data(tmp_path, pretended, monkeypatc
     assert len(pretended.calls) == 2
 
 
+def test_a_damaged_search_is_named(tmp_path, pretended):
+    search(small(tmp_path, max_trials=1))
+    file = tmp_path / "s" / "search.json"
+    values = json.loads(file.read_text())
+    for content in ("[]", "{", json.dumps({**values, "epochs": "one"})):
+        file.write_text(content)
+        with pytest.raises(ValueError, match=r"Not the search.json of a search: .*s/search\.json"):
+            search(small(tmp_path, max_trials=2, resume=True))
+
+
 def test_the_lowest_so_far_is_that_of_all_trials_after_a_resume_too(tmp_path, pretended):
     lowest = search(small(tmp_path, max_trials=5)).best
     lines = []

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from densedepth_keras.atomic import check_writable
-from densedepth_keras.config import SEARCH_FILE, write_json
+from densedepth_keras.config import SEARCH_FILE, check_values, write_json
 from densedepth_keras.config.search import SearchConfig
 from densedepth_keras.resuming import FREE
 from densedepth_keras.run_folder import provenance
@@ -63,13 +63,15 @@ def check_same(config: SearchConfig, folder: Path) -> None:
     """
     file = folder / SEARCH_FILE
     try:
-        begun = SearchConfig.from_json(json.loads(file.read_text(encoding="utf-8")))
+        values = json.loads(file.read_text(encoding="utf-8"))
+        check_values(SearchConfig, values, str(file))
+        begun = SearchConfig.from_json(values)
     except FileNotFoundError:
         raise FileNotFoundError(
             "The search folder is not there; chief and workers need one on a disk they share. "
             f"Received: {str(folder)!r}"
         ) from None
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"Not the search.json of a search: {error}. Received: {str(file)!r}") from error
     free = _MAY_CHANGE if config.tuner == "grid" else _MAY_CHANGE | {"max_trials"}
     pairs = ((name, then, getattr(config, name)) for name, then in vars(begun).items() if name not in free)
