@@ -1,5 +1,6 @@
 """Depth maps as files that others read: 16-bit PNG in millimetres; .npy, PFM and EXR in metres."""
 
+import errno
 import os
 from collections.abc import Callable
 from types import MappingProxyType
@@ -50,8 +51,10 @@ def write_png16(path: str | os.PathLike, depth: np.ndarray) -> None:
 def write_npy(path: str | os.PathLike, depth: np.ndarray) -> None:
     """NumPy's .npy: float32, metres, to the bit. Arguments and errors as of `write_png16`."""
     depth = _checked(depth)
-    with written_beside(path) as side, open(side, "wb") as file:  # np.save would append a suffix of its own
-        np.save(file, depth, allow_pickle=False)
+    with written_beside(path) as side, open(side, "wb") as file:
+        # Not np.save: it appends a suffix, and where the disk is full, says how many numbers went there, not why.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(depth))
+        file.write(depth.data)
 
 
 def write_pfm(path: str | os.PathLike, depth: np.ndarray) -> None:
@@ -77,7 +80,7 @@ def write_exr(path: str | os.PathLike, depth: np.ndarray) -> None:
         try:
             File(header, {"Z": depth}).write(os.fspath(side))
         except RuntimeError as error:  # the library's one kind, for a full disk and a closed folder as well
-            raise OSError(f"The EXR file could not be written: {error}. Received: {str(path)!r}") from error
+            raise _system_error(str(error), path) from error
 
 
 def check_exr() -> None:
@@ -99,6 +102,14 @@ WRITERS: MappingProxyType[str, DepthFile] = MappingProxyType(
     }
 )
 """Name in `--formats` -> suffix and function. Read-only."""
+
+
+def _system_error(text, path):
+    """The OSError that a library has put into words, with its number where the words are the system's."""
+    for number in errno.errorcode:
+        if os.strerror(number) in text:
+            return OSError(number, os.strerror(number), str(path))
+    return OSError(f"The EXR file could not be written: {text}. Received: {str(path)!r}")
 
 
 def _checked(depth):

@@ -1,5 +1,7 @@
 """Depth files read back: by this package's readers and by others."""
 
+import errno
+import os
 import sys
 
 import numpy as np
@@ -62,6 +64,8 @@ def test_npy_is_numpy_s_own_and_keeps_what_is_no_depth(tmp_path):
     back = np.load(tmp_path / "d.npy", allow_pickle=False)
     assert back.dtype == np.float32
     np.testing.assert_array_equal(back, depth)
+    np.save(tmp_path / "numpy.npy", depth)
+    assert (tmp_path / "d.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
 
 
 def test_pfm_s_bytes(tmp_path):
@@ -87,6 +91,27 @@ def test_a_failing_write_leaves_the_last_file_and_nothing_else(tmp_path, name, d
         write(path, depth[:20])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("room", [0, 200, 2000])
+def test_where_the_disk_ends_the_system_s_reason_is_kept(tmp_path, name, rng, room):
+    """Whoever writes many files has to tell a full disk from one bad file; libraries lose its number on the way."""
+    resource = pytest.importorskip("resource", reason="no file size limits on this system")
+    if name == "exr":
+        pytest.importorskip("OpenEXR")
+    suffix, write = WRITERS[name]
+    depth = rng.uniform(0.1, 60, (80, 90)).astype(np.float32)  # noise: no format makes it small
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as caught:
+            write(tmp_path / f"d{suffix}", depth)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert caught.value.errno == errno.EFBIG
+    assert ".partial" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", WRITERS)
