@@ -1,9 +1,11 @@
 """A loaded model that answers: one picture or a stream of them, from any thread."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 
 import keras
@@ -77,26 +79,31 @@ class DepthPredictor:
 
         While the network works on a batch, the next one is drawn from `images` and resized, and what came before is
         brought to its images' sizes, in threads. A live picture should not wait for a batch to fill: `batch_size=1`.
+        Who leaves early waits for one batch at most.
 
         Args:
             images: uint8 `(H, W, 3)` arrays of any sizes.
         """
+        left, under_way = threading.Event(), deque()  # of lists of images, and their future answers
         with ThreadPoolExecutor(2) as crew, ThreadPoolExecutor(1) as network:
-            under_way: deque[tuple[list, Future]] = deque()
-            for batch in self._batches(images, crew):
-                inputs = [prepared for _, prepared in batch]
-                under_way.append(([image for image, _ in batch], network.submit(self._answer_all, inputs)))
-                if len(under_way) == 2:
+            try:
+                for batch in self._batches(images, crew, left):
+                    inputs = [prepared for _, prepared in batch]
+                    under_way.append(([image for image, _ in batch], network.submit(self._answer_all, inputs, left)))
+                    if len(under_way) == 2:
+                        yield from self._finished(*under_way.popleft(), crew)
+                while under_way:
                     yield from self._finished(*under_way.popleft(), crew)
-            while under_way:
-                yield from self._finished(*under_way.popleft(), crew)
+            finally:
+                left.set()
 
-    def _batches(self, images, crew):
+    def _batches(self, images, crew, left):
         """Lists of up to `batch_size` of `(image, its future input)`, of one size each; a tiled image stands alone."""
         for (_, is_tiled), same in groupby(images, key=self._kind):
             batch = []
             for image in same:
-                batch.append((image, crew.submit(self._tiled if is_tiled else self._prepare, image)))
+                prepare = partial(self._tiled, left=left) if is_tiled else self._prepare
+                batch.append((image, crew.submit(prepare, image)))
                 large = sum(waiting[..., 0].size for waiting, _ in batch) >= BATCH_PIXELS
                 if is_tiled or large or len(batch) == self.batch_size:
                     yield batch
@@ -107,9 +114,9 @@ class DepthPredictor:
     def _kind(self, image):
         return network_size(self.model, image), self._is_tiled(image)
 
-    def _answer_all(self, prepared: list[Future]):
+    def _answer_all(self, prepared: list[Future], left):
         inputs = [future.result() for future in prepared]
-        return inputs if inputs[0].ndim == 2 else self._answers(inputs)  # two axes: depth already, made of tiles
+        return inputs if inputs[0].ndim == 2 else self._answers(inputs, left)  # two axes: depth already, made of tiles
 
     def _finished(self, images, answers, crew):
         futures = [
@@ -121,8 +128,10 @@ class DepthPredictor:
     def _prepare(self, image):
         return resize_image(image, network_size(self.model, image))
 
-    def _answers(self, inputs):
-        """Metres at the network's size, of images of one size."""
+    def _answers(self, inputs, left=None):
+        """Metres at the network's size, of images of one size; a CancelledError where nobody waits for them."""
+        if left is not None and left.is_set():
+            raise CancelledError
         return predict_batch(self.model, np.stack(inputs), self.batch_size, flip_average=self.flip_average)
 
     def _finish(self, image, depth):
@@ -131,6 +140,6 @@ class DepthPredictor:
     def _is_tiled(self, image):
         return self.tile and any(side > own for side, own in zip(image.shape[:2], self.network_size, strict=True))
 
-    def _tiled(self, image):
-        depth = predict_tiled(image, self.network_size, self._answers, self.batch_size)
+    def _tiled(self, image, left=None):
+        depth = predict_tiled(image, self.network_size, partial(self._answers, left=left), self.batch_size)
         return np.clip(depth, self.min_depth, self.max_depth)

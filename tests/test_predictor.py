@@ -1,5 +1,7 @@
 """DepthPredictor: one picture, streams, threads, tiles."""
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -191,3 +193,21 @@ def test_tiles_of_larger_images_only(fixed_model, images, rng):
     streamed = list(predictor.iterate([images[0], large, images[0], images[3]]))
     np.testing.assert_array_equal(streamed[1], tiled)
     np.testing.assert_allclose(streamed[3], plain.predict(images[3]), **SAME_NUMBERS)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_ctrl_c_does_not_wait_for_the_rest_of_a_tiled_picture(fixed_model, monkeypatch, batch_size):
+    """Of 8192x8192 pixels there are thousands of tiles."""
+    answered = []
+
+    def predict_on_batch(self, inputs):
+        answered.append(len(inputs))
+        if len(answered) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        return np.ones((len(inputs), 32, 40, 1), np.float32)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", predict_on_batch)
+    large = np.zeros((2000, 2400, 3), np.uint8)  # 1681 tiles
+    with pytest.raises(KeyboardInterrupt):
+        list(DepthPredictor(fixed_model, batch_size=batch_size, tile=True).iterate([large, large]))
+    assert sum(answered) < 1000
