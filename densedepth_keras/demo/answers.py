@@ -65,11 +65,12 @@ class Answers:
     Args:
         predictor: a `DepthPredictor`, or whatever has its `predict`, `min_depth` and `max_depth`.
         config: the limits.
-        folder: to keep answers in.
+        folder: photos come from below it, and answers are kept in it.
     """
 
     def __init__(self, predictor, config: DemoConfig, folder: Path):
-        self.predictor, self.config, self.shelf = predictor, config, Shelf(folder)
+        self.predictor, self.config, self.folder = predictor, config, Path(folder).resolve()
+        self.shelf = Shelf(self.folder / "answers")
 
     @property
     def range(self) -> tuple[float, float]:
@@ -146,6 +147,8 @@ class Answers:
             self.shelf.drop(answer.folder.name)
 
     def _photo(self, path):
+        if not Path(path).resolve().is_relative_to(self.folder):  # Gradio looks at that only where it is asked to
+            raise ValueError("Not a photo that was sent to this page.")
         limits = self.config
         return read_photo(path, max_mb=limits.max_upload_mb, max_megapixels=limits.max_megapixels)
 

@@ -51,7 +51,7 @@ def served(config: DemoConfig, announce: Callable[[str], None], predictor=None) 
     with tempfile.TemporaryDirectory(prefix="densedepth-demo-") as name, _settings(name):
         folder = Path(name).resolve()
         examples = write_examples(folder / "examples")
-        answers = Answers(predictor, config, folder / "answers")
+        answers = Answers(predictor, config, folder)
         answers.forget(answers.measure(examples[0]))  # the first answer compiles; nobody should wait for it
         page = build_page(answers, examples)
         _launch(page, config, port)

@@ -17,6 +17,9 @@ _BEFORE = """<div class="status" role="status">Three steps:<ol>
 <li>Point at the picture that comes, or tap it: it tells the distance there in metres.</li>
 <li>Compare, look at it in 3D, or download the metres.</li></ol></div>"""
 
+_QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+"""Of events that nobody waits for, or that are done at once."""
+
 _WAITING = 32
 """Photos that may wait for the network; who comes then is told to come again."""
 
@@ -38,15 +41,19 @@ def build_page(answers: Answers, examples: list[Path]):
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 photo = _photo_input(gr, config)
-                gr.Examples([[str(path)] for path in examples], photo, cache_examples=False, label="Or try a room")
+                rooms = gr.Dataset(
+                    components=[photo], samples=[[str(path)] for path in examples], type="index", label="Or try a room"
+                )
             with gr.Column(scale=3, min_width=300):
                 said = gr.HTML(_BEFORE, elem_id="said")
                 with gr.Column(visible=False, elem_id="results") as results:
                     shown = _Shown(gr, answers)
+        rooms.click(lambda number: str(examples[number]), [rooms], [photo], queue=False, **_QUIET)
         photo.change(
             partial(_answer, gr, answers),
             [photo, answer, shown.near, shown.far],
             [said, results, answer, shown.tabs, *shown.painted, *shown.files, *shown.cloud],
+            preprocess=False,  # Gradio would open the file itself, and say "Error" of what it cannot read
             concurrency_limit=1,  # one network; Gradio queues the others and tells them their place
             trigger_mode="always_last",
             show_progress_on=[said],
@@ -57,17 +64,14 @@ def build_page(answers: Answers, examples: list[Path]):
             [shown.ply],
             js=SHOW_ANSWER,
             concurrency_limit=1,  # in order: a later photo's points come later
-            show_progress="hidden",
-            api_visibility="private",
+            **_QUIET,
         )
         shown.connect(gr, answers, said, answer)
     return page.queue(max_size=_WAITING, default_concurrency_limit=4, api_open=False)
 
 
 def _photo_input(gr, config):
-    photo = gr.Image(
-        type="filepath",
-        image_mode=None,
+    return gr.Image(
         label=f"Photo (at most {config.max_upload_mb} MB, {config.max_megapixels} megapixels)",
         sources=["upload", "webcam", "clipboard"],
         webcam_options=gr.WebcamOptions(mirror=False),
@@ -76,10 +80,6 @@ def _photo_input(gr, config):
         height=320,
         elem_id="photo",
     )
-    # Gradio would open the file itself, and say "Error" of what it cannot read. Its check that the path lies among the
-    # uploads comes before this. A class of one's own would have Gradio write a .pyi file beside this one.
-    photo.preprocess = lambda payload: None if payload is None else payload.path
-    return photo
 
 
 class _Shown:
@@ -129,32 +129,35 @@ class _Shown:
 
     def connect(self, gr, answers, said, answer):
         """Has the range repaint the pictures."""
-        common = {"show_progress": "hidden", "api_visibility": "private"}
         ends, outputs = [self.near, self.far], [said, *self.painted, self.near, self.far]
-        gr.on([end.release for end in ends], partial(_repaint, gr, answers), [answer, *ends], outputs, **common)
-        self.fit.click(partial(_refit, gr, answers), [answer], outputs, **common)
-        self.reset.click(partial(_reset, gr, answers), [answer], outputs, **common)
+        gr.on([end.release for end in ends], partial(_repaint, gr, answers), [answer, *ends], outputs, **_QUIET)
+        self.fit.click(partial(_refit, gr, answers), [answer], outputs, **_QUIET)
+        self.reset.click(partial(_reset, gr, answers), [answer], outputs, **_QUIET)
         # Only now, not with the photo: Gradio's 3D view (6.31) stays empty for good when it gets a file while hidden
         self.points.select(
             partial(_points_view, gr, answers), [answer], [self.model, self.camera], api_visibility="private"
         )
 
 
-def _answer(gr, answers, path, old, near, far):
-    """What the page shows of a photo; the point clouds come after it."""
+def _answer(gr, answers, sent, old, near, far):
+    """What the page shows of a photo; the point clouds come after it. Inputs are as a browser sent them."""
     answers.forget(old)
     nothing = gr.update(visible=False), None, *[gr.skip()] * 8
-    if path is None:
+    if sent is None or sent["path"] is None:
         return _BEFORE, *nothing
     try:
-        answer = answers.measure(path)
-        ends = (near, far) if near < far else answers.range
+        answer = answers.measure(sent["path"])
+        ends = (near, far) if _is_range(near, far) else answers.range
         pictures = _pictures(answers, answer, *ends)
     except _TOLD as error:
         return status(f"{_told(error)}\nChoose another photo.", error=True), *nothing
     files = [str(path) for path in answer.depth_files]
     first, later = gr.update(selected="depth"), (gr.update(value=None, interactive=False), None, "")
     return status(_summary(answer)), gr.update(visible=True), answer, first, *pictures, *files, *later
+
+
+def _is_range(near, far):
+    return all(isinstance(end, int | float) and math.isfinite(end) for end in (near, far)) and near < far
 
 
 def _points_file(gr, answers, answer):

@@ -20,7 +20,7 @@ LIMITS = {"max_mb": 1, "max_megapixels": 1}
 
 @pytest.fixture
 def answers(tmp_path):
-    return Answers(FakePredictor(), DemoConfig(), tmp_path / "answers")
+    return Answers(FakePredictor(), DemoConfig(), tmp_path)
 
 
 @pytest.fixture
@@ -77,6 +77,14 @@ def test_the_range_moves_the_colours(answers, photo):
 def test_a_flat_wall_has_a_range_too(answers, tmp_path):
     near, far = answers.fitted(answers.measure(write_photo(tmp_path / "wall.png", np.full((40, 40, 3), 64, np.uint8))))
     assert near < far
+
+
+def test_photos_of_other_folders_are_none_of_ours(answers, photo, tmp_path_factory):
+    outside = write_photo(tmp_path_factory.mktemp("private") / "mine.png", slope())
+    (photo.parent / "link.png").symlink_to(outside)
+    for path in (outside, photo.parent / ".." / outside.parent.name / outside.name, photo.parent / "link.png"):
+        with pytest.raises(ValueError, match="Not a photo that was sent to this page"):
+            answers.measure(path)
 
 
 def test_a_range_that_is_none_is_refused(answers, photo):

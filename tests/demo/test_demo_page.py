@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+import secrets
 import shutil
 import socket
 import tempfile
@@ -264,6 +266,18 @@ def test_an_example_is_one_click(visit):
     assert "640x480 pixels" in page.inner_text("#said")
 
 
+def test_after_an_example_bad_photos_are_told_as_ever(visit, tmp_path):
+    page, image = visit(), slope()
+    page.locator("button.gallery-item, .gallery-item").first.click()
+    wait_for_depth(page)
+    (tmp_path / "bad.jpg").write_bytes(b"no picture at all")
+    give(page, tmp_path / "bad.jpg")
+    page.wait_for_selector(".status.error >> text=Not a picture that Pillow can read. Received: 'bad.jpg'")
+    give(page, write_photo(tmp_path / "good.png", image))
+    wait_for_depth(page)
+    assert_tells(click_pixel(page, image, 5, 6), image, 5, 6)
+
+
 def as_text(image):
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG")
@@ -343,6 +357,39 @@ def test_strangers_get_neither_files_nor_in(address):
     assert answer("", Host="elsewhere.example") == 400
     assert answer(f"gradio_api/file={__file__}") == 403
     assert answer("gradio_api/file=/etc/passwd") == 403
+
+
+def sent_by_hand(address, payload):
+    """What the server answers to a photo that no page of ours would send."""
+    with urllib.request.urlopen(f"{address}config", timeout=30) as got:
+        events = json.load(got)["dependencies"]
+    (number,) = [event["id"] for event in events if any(kind == "change" for _, kind in event["targets"])]
+    session = secrets.token_hex(8)
+    body = {"data": [payload, None, 0.1, 10], "fn_index": number, "session_hash": session}
+    asked = urllib.request.Request(
+        f"{address}gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(asked, timeout=30):
+        pass
+    with urllib.request.urlopen(f"{address}gradio_api/queue/data?session_hash={session}", timeout=30) as lines:
+        for line in lines:
+            if b"process_completed" in line:
+                return json.loads(line.decode().removeprefix("data: "))
+    raise AssertionError("no answer")
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+@pytest.mark.parametrize("name", ["private.png", "../private.png", "none.png", ""])
+def test_nobody_has_the_server_read_its_own_pictures(address, tmp_path, meta, name):
+    (tmp_path / "folder").mkdir()
+    write_photo(tmp_path / "private.png", slope())
+    path = tmp_path / "folder" / name if name.startswith("..") else tmp_path / name
+    answer = sent_by_hand(address, {"path": str(path), **meta})
+    told = (answer["output"].get("data") or [""])[0]
+    assert not answer["success"] or "Not a photo that was sent to this page" in told
+    assert str(tmp_path) not in json.dumps(answer)
+    assert "metres" not in json.dumps(answer)
+    assert "private" not in json.dumps(answer)
 
 
 def test_the_server_asked_nobody_outside(address, left):
