@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 
 from densedepth_keras.cameras import camera_for
 from densedepth_keras.config.predict import DEFAULT_FORMATS, POINT_CLOUDS, PredictConfig
+from densedepth_keras.interruption import Interruption
 from densedepth_keras.names import printable
 from densedepth_keras.outputs import Coloring, check_colormap, check_exr
 from densedepth_keras.outputs.depth_files import FARTHEST_PNG
@@ -24,8 +25,8 @@ def predict_files(
 ) -> Predicted:
     """Predicts every picture that the config names, and writes what it asks for.
 
-    A picture that cannot be read, or whose files cannot be written, is announced and left out; the others go on. Ctrl-C
-    and a full disk end it all. Files are whole or not there in every case.
+    A picture that cannot be read, or whose files cannot be written, is announced and left out; the others go on.
+    Ctrl-C, SIGTERM and a full disk end it all. Files are whole or not there in every case.
 
     With `at`, and neither `output` nor other formats than the usual ones, nothing is written: the question is about one
     pixel of each picture.
@@ -44,19 +45,25 @@ def predict_files(
         FileExistsError: an output is there already.
         OSError: nothing can be written, or nothing more.
         ImportError: the package for a format is missing.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
     jobs = _planned(config)
-    predictor = _predictor(config, announce) if predictor is None else predictor
-    writer = Writer(config, _coloring(config, predictor)) if jobs[0].outputs else None
-    for line in _conditions(config, predictor, writer):
-        announce(line)
-    if None in predictor.network_size:
-        jobs = by_size(jobs)
-    outcome = Outcome(len(jobs), announce)
-    with outcome:
-        _work(jobs, config, predictor, writer, outcome)
+    with Interruption():
+        predictor = _predictor(config, announce) if predictor is None else predictor
+        writer = Writer(config, _coloring(config, predictor)) if jobs[0].outputs else None
+        for line in _conditions(config, predictor, writer):
+            announce(line)
+        if None in predictor.network_size:
+            jobs = by_size(jobs)
+        outcome = Outcome(len(jobs), _output(config), announce)
+        with outcome:
+            _work(jobs, config, predictor, writer, outcome)
     announce(outcome.summary())
     return outcome.predicted()
+
+
+def _output(config):
+    return DEFAULT_OUTPUT if config.output is None else config.output
 
 
 def _work(jobs, config, predictor, writer, outcome):
@@ -92,8 +99,7 @@ def _planned(config):
     for name in POINT_CLOUDS:
         if name in formats:
             check_cloud_format(name)
-    output = DEFAULT_OUTPUT if config.output is None else config.output
-    jobs = plan(find_images(config.inputs), output, formats, overwrite=config.overwrite)
+    jobs = plan(find_images(config.inputs), _output(config), formats, overwrite=config.overwrite)
     if config.intrinsics is not None:
         _check_intrinsics(config.intrinsics, jobs)
     return jobs

@@ -27,11 +27,12 @@ class Outcome:
 
     Args:
         count: pictures there are.
+        output: where the files go.
         announce: gets lines; they do not run into the bar.
     """
 
-    def __init__(self, count: int, announce: Callable[[str], None]):
-        self._count, self._announce = count, announce
+    def __init__(self, count: int, output: str, announce: Callable[[str], None]):
+        self._count, self._output, self._announce = count, output, announce
         self._written: list[Path] = []
         self._failed: dict[Path, str] = {}
         self._said: set[str] = set()
@@ -62,21 +63,22 @@ class Outcome:
         self._written.extend(files)
         self._bar.update()
 
-    def fail(self, path: Path, reason: Exception) -> None:
-        """One picture of which not all was made."""
+    def fail(self, path: Path, reason: Exception, files: Iterable[Path] = ()) -> None:
+        """One picture of which not all was made, and the files that were."""
         text = str(reason) or type(reason).__name__
         self._failed[path] = text
+        self._written.extend(files)
         self.say(f"{path}: {text}")
         self._bar.update()
 
     def summary(self) -> str:
         """How many, how fast, how many not."""
         good, seconds = self._count - len(self._failed), time.perf_counter() - self._started
-        text = f"{good} {_pictures(good)} in {seconds:.1f} s, {good / seconds:.1f} a second"
+        text = f"{_counted(good, 'picture')} in {seconds:.1f} s, {good / seconds:.1f} a second"
         if self._written:
-            text += f"; {len(self._written)} files written"
+            text += f"; {_counted(len(self._written), 'file')} written to {printable(self._output)}"
         if self._failed:
-            text += f"; {len(self._failed)} {_pictures(len(self._failed))} failed, see above"
+            text += f"; {_counted(len(self._failed), 'picture')} failed, see above"
         return text
 
     def predicted(self) -> Predicted:
@@ -84,5 +86,5 @@ class Outcome:
         return Predicted(self._written, self._failed, time.perf_counter() - self._started)
 
 
-def _pictures(count):
-    return "picture" if count == 1 else "pictures"
+def _counted(count, word):
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -4,11 +4,13 @@ import errno
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from densedepth_keras.cameras import camera_for
-from densedepth_keras.config.predict import POINT_CLOUDS, PredictConfig
+from densedepth_keras.config.predict import PredictConfig
 from densedepth_keras.outputs import WRITERS, Coloring, write_picture
 from densedepth_keras.outputs.point_clouds import CLOUD_WRITERS, point_cloud
 from densedepth_keras.predicting.outcome import Outcome
@@ -30,25 +32,51 @@ class Writer:
     def __init__(self, config: PredictConfig, coloring: Coloring | None):
         self.config, self.coloring = config, coloring
 
-    def write(self, job: Job, image: np.ndarray, depth: np.ndarray) -> str | None:
-        """Writes every output of the job; returns where the camera came from, if one was needed."""
+    def write(self, job: Job, image: np.ndarray, depth: np.ndarray, written: list[Path]) -> str | None:
+        """Writes every output of the job, point clouds last; returns where the camera came from, if one was needed.
+
+        Args:
+            job: what to write.
+            image: uint8 RGB `(H, W, 3)`.
+            depth: float32 `(H, W)`, metres.
+            written: gets each file when it is there, so that those before an error are known.
+        """
         for folder in {file.parent for file in job.outputs.values()}:
             folder.mkdir(parents=True, exist_ok=True)
-        for name in job.outputs.keys() & WRITERS.keys():
-            WRITERS[name].write(job.outputs[name], depth)
-        if "color" in job.outputs:
-            write_picture(job.outputs["color"], self.coloring.with_scale_bar(self.coloring.paint(depth)))
-        if "side-by-side" in job.outputs:
-            write_picture(job.outputs["side-by-side"], self.coloring.side_by_side(image, depth))
-        return self._write_clouds(job, image, depth) if job.outputs.keys() & set(POINT_CLOUDS) else None
-
-    def _write_clouds(self, job, image, depth):
-        given = {name: getattr(self.config, name) for name in ("fov", "focal_px", "intrinsics")}
-        camera = camera_for(job.path, depth.shape, **given)
+        for name in job.outputs.keys() - CLOUD_WRITERS.keys():
+            self._write_map(name, job.outputs[name], image, depth)
+            written.append(job.outputs[name])
+        clouds = job.outputs.keys() & CLOUD_WRITERS.keys()
+        if not clouds:
+            return None
+        camera = self._camera(job, depth.shape)
         cloud = point_cloud(image, depth, camera, max_points=self.config.max_points)
-        for name in job.outputs.keys() & CLOUD_WRITERS.keys():
+        for name in clouds:
             CLOUD_WRITERS[name][1](job.outputs[name], cloud)
+            written.append(job.outputs[name])
         return camera.source
+
+    def _write_map(self, name, file, image, depth):
+        if name == "color":
+            write_picture(file, self.coloring.with_scale_bar(self.coloring.paint(depth)))
+        elif name == "side-by-side":
+            write_picture(file, self.coloring.side_by_side(image, depth))
+        else:
+            WRITERS[name].write(file, depth)
+
+    def _camera(self, job, size):
+        given = {name: getattr(self.config, name) for name in ("fov", "focal_px", "intrinsics")}
+        return camera_for(job.path, size, **given)
+
+
+class _Pending(NamedTuple):
+    """One picture's files under way."""
+
+    job: Job
+    pixels: int
+    written: list[Path]
+    camera: Future
+    """The camera's source, or None."""
 
 
 class WriteBehind:
@@ -59,7 +87,7 @@ class WriteBehind:
 
     def __init__(self, writer: Writer, outcome: Outcome):
         self.writer, self.outcome = writer, outcome
-        self._pending: deque[tuple[Job, int, Future]] = deque()
+        self._pending: deque[_Pending] = deque()
 
     def __enter__(self):
         self._threads = ThreadPoolExecutor(THREADS)
@@ -78,24 +106,26 @@ class WriteBehind:
         Raises:
             OSError: an earlier one met a full or closed disk.
         """
-        self._pending.append((job, depth.size, self._threads.submit(self.writer.write, job, image, depth)))
-        while len(self._pending) > 2 and sum(size for _, size, _ in self._pending) > PIXELS_AHEAD:
+        written: list[Path] = []
+        future = self._threads.submit(self.writer.write, job, image, depth, written)
+        self._pending.append(_Pending(job, depth.size, written, future))
+        while len(self._pending) > 2 and sum(pending.pixels for pending in self._pending) > PIXELS_AHEAD:
             self._settle()
 
     def _settle(self):
-        job, _, future = self._pending.popleft()
+        job, _, written, camera = self._pending.popleft()
         try:
-            source = future.result()
+            source = camera.result()
         except OSError as error:
             if error.errno in NO_ROOM:
                 folder = next(iter(job.outputs.values())).parent
                 raise OSError(
                     f"{os.strerror(error.errno)}; what was written before is whole. Received: output={str(folder)!r}"
                 ) from error
-            self.outcome.fail(job.path, error)
+            self.outcome.fail(job.path, error, written)
         except (ValueError, MemoryError) as error:
-            self.outcome.fail(job.path, error)
+            self.outcome.fail(job.path, error, written)
         else:
             if source is not None:
                 self.outcome.say_once(f"Camera of the point clouds: {source}")
-            self.outcome.done(job.outputs.values())
+            self.outcome.done(written)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,23 @@ def test_a_file_that_cannot_be_written_fails_alone(photos, monkeypatch):
     assert files_below("depth") == ["a-depth.npy", "c-depth.npy", "day/a-depth.npy", "day/d-depth.npy"]
 
 
+def test_what_was_written_of_a_picture_before_it_failed_is_counted(photos):
+    """A cloud without a point fails behind a depth map that is good: the file is there, and must be known of."""
+    noise = np.indices((40, 60)).sum(axis=0) % 2 * 255  # a step at every pixel
+    Image.fromarray(noise.astype(np.uint8)).save("photos/a.png")
+    result, lines = predict("photos/a.png", formats=("npy", "color", "ply"))
+    assert "No point is left" in result.failed[Path("photos/a.png")]
+    assert sorted(map(str, result.written)) == ["depth/a-color.png", "depth/a-depth.npy"]
+    assert files_below("depth") == ["a-color.png", "a-depth.npy"]
+    assert "2 files written to depth; 1 picture failed, see above" in lines[-1]
+
+
+def test_the_last_line_says_where_the_files_are(photos):
+    assert "; 1 file written to depth" in predict("photos/a.png", formats=("npy",))[1][-1]
+    assert "; 2 files written to my out/new" in predict("photos/a.png", output="my out/new")[1][-1]
+    assert "written" not in predict("photos/a.png", at=(1, 2))[1][-1]
+
+
 def test_a_full_disk_ends_it_and_leaves_nothing_half_written(photos, monkeypatch):
     real, done = os.replace, []
 
@@ -222,6 +240,22 @@ def test_a_full_disk_ends_it_and_leaves_nothing_half_written(photos, monkeypatch
     assert len(files_below("depth")) == 2
     for name in files_below("depth"):
         assert np.load(Path("depth") / name).shape == (40, 60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_no_half_file(photos, number, monkeypatch):
+    real = os.replace
+
+    def stop(side, path):
+        if Path(path).name == "b-depth.npy":
+            os.kill(os.getpid(), number)  # between a file's writing and its renaming
+        real(side, path)
+
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt, match=signal.Signals(number).name):
+        predict("photos", formats=("npy",))
+    assert not [name for name in files_below("depth") if ".partial" in name]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_an_interruption_leaves_whole_files(photos):
@@ -257,9 +291,9 @@ def test_few_answers_wait_to_be_written(photos, monkeypatch):
     begun = []
     real = writing.Writer.write
 
-    def write(self, job, image, depth):
+    def write(self, job, *rest):
         begun.append(job)
-        return real(self, job, image, depth)
+        return real(self, job, *rest)
 
     monkeypatch.setattr(writing.Writer, "write", write)
     result, _ = predict("photos", formats=("npy",))
