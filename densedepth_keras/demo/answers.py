@@ -90,10 +90,11 @@ class Answers:
         seconds = time.perf_counter() - started
         near, far = float(depth.min()), float(depth.max())
         answer = Answer(Path(path), self.shelf.new(), depth.shape, near, far, seconds)
-        png, npy = answer.depth_files
-        write_png16(png, depth)
-        write_npy(npy, depth)
-        self._write_shown(answer.folder, image, depth)
+        try:
+            self._write(answer, image, depth)
+        except BaseException:
+            self.forget(answer)
+            raise
         return answer
 
     def paint(self, answer: Answer, near: float, far: float) -> tuple[Path, Path, Path, np.ndarray]:
@@ -153,8 +154,12 @@ class Answers:
         return read_photo(path, max_mb=limits.max_upload_mb, max_megapixels=limits.max_megapixels)
 
     @staticmethod
-    def _write_shown(folder, image, depth):
-        """The metres that the page shows, for Python and, without a head, for JavaScript; the photo in their size."""
+    def _write(answer, image, depth):
+        """Depth to take home; the metres that are shown, for Python and headless for JavaScript; the photo likewise."""
+        png, npy = answer.depth_files
+        write_png16(png, depth)
+        write_npy(npy, depth)
+        folder = answer.folder
         rows, columns = sampled(depth.shape)
         metres = depth[rows][:, columns]
         write_npy(folder / _VIEW, metres)

@@ -17,8 +17,13 @@ _BEFORE = """<div class="status" role="status">Three steps:<ol>
 <li>Point at the picture that comes, or tap it: it tells the distance there in metres.</li>
 <li>Compare, look at it in 3D, or download the metres.</li></ol></div>"""
 
+_KINDS = "JPEG, PNG, WebP, BMP or TIFF"
+
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 """Of events that nobody waits for, or that are done at once."""
+
+_ONE_CLOUD = {"concurrency_limit": 1, "concurrency_id": "cloud"}
+"""Clouds of large photos take much memory while they are made; and in order, a later photo's points come later."""
 
 _WAITING = 32
 """Photos that may wait for the network; who comes then is told to come again."""
@@ -63,7 +68,7 @@ def build_page(answers: Answers, examples: list[Path]):
             [answer],
             [shown.ply],
             js=SHOW_ANSWER,
-            concurrency_limit=1,  # in order: a later photo's points come later
+            **_ONE_CLOUD,
             **_QUIET,
         )
         shown.connect(gr, answers, said, answer)
@@ -96,7 +101,7 @@ class _Shown:
                 )
             with gr.Tab("3D", id="points") as self.points:
                 self.model = gr.Model3D(
-                    label="Drag to turn, pinch to zoom", height=420, interactive=False, elem_id="cloud"
+                    label="Drag to turn, scroll or pinch to zoom", height=420, interactive=False, elem_id="cloud"
                 )
                 self.camera = gr.Markdown()
         top = math.ceil(max(far, 1.0) if math.isfinite(answers.predictor.max_depth) else 100)
@@ -135,7 +140,11 @@ class _Shown:
         self.reset.click(partial(_reset, gr, answers), [answer], outputs, **_QUIET)
         # Only now, not with the photo: Gradio's 3D view (6.31) stays empty for good when it gets a file while hidden
         self.points.select(
-            partial(_points_view, gr, answers), [answer], [self.model, self.camera], api_visibility="private"
+            partial(_points_view, gr, answers),
+            [answer],
+            [self.model, self.camera],
+            **_ONE_CLOUD,
+            api_visibility="private",
         )
 
 
@@ -150,7 +159,7 @@ def _answer(gr, answers, sent, old, near, far):
         ends = (near, far) if _is_range(near, far) else answers.range
         pictures = _pictures(answers, answer, *ends)
     except _TOLD as error:
-        return status(f"{_told(error)}\nChoose another photo.", error=True), *nothing
+        return status(f"{_told(error)}\nChoose another photo: {_KINDS}.", error=True), *nothing
     files = [str(path) for path in answer.depth_files]
     first, later = gr.update(selected="depth"), (gr.update(value=None, interactive=False), None, "")
     return status(_summary(answer)), gr.update(visible=True), answer, first, *pictures, *files, *later
@@ -176,8 +185,8 @@ def _points_view(gr, answers, answer):
     try:
         path, camera = answers.cloud(answer, "glb")
     except _TOLD as error:
-        return None, f"No points: {_told(error)}"
-    return str(path), f"Field of view: {camera.source}."
+        return None, _told(error)
+    return str(path), f"Field of view: {camera.source.replace(': ', ', ')}."
 
 
 def _summary(answer):

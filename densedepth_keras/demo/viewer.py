@@ -26,6 +26,7 @@ footer { display: none !important; }
 .depth-said { display: block; min-height: 2.6em; padding: 0 0 6px; line-height: 1.4; }
 .depth-said b { font-size: 1.6em; margin-right: 0.4em; }
 #said .html-container, #depth .html-container { padding: 0; }
+#cloud { height: min(420px, 75vw) !important; }
 .status { padding: 8px 12px; border-radius: 6px; overflow-wrap: anywhere;
   background: var(--background-fill-secondary); }
 .status.error { background: #fde8e8; color: #8b1a1a; border: 1px solid #e5a3a3; }

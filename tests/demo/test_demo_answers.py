@@ -1,5 +1,6 @@
 """What is behind the page, without a browser and without Gradio."""
 
+import errno
 import os
 
 import numpy as np
@@ -111,6 +112,16 @@ def test_clouds_are_metric(answers, photo):
     assert view.read_bytes()[:4] == b"glTF"
     stamp = view.stat().st_mtime_ns
     assert answers.cloud(answer, "glb")[0].stat().st_mtime_ns == stamp  # made once
+
+
+def test_a_full_disk_keeps_nothing_of_the_answer(answers, photo, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("densedepth_keras.demo.answers.write_npy", full)
+    with pytest.raises(OSError, match="No space left"):
+        answers.measure(photo)
+    assert list((answers.folder / "answers").iterdir()) == []
 
 
 def test_a_forgotten_answer_says_so(answers, photo):

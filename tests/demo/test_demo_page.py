@@ -208,6 +208,7 @@ def test_bad_photos_are_told_and_the_page_goes_on(visit, tmp_path):
     }.items():
         give(page, tmp_path / name)
         page.wait_for_selector(f".status.error >> text={message}")
+        assert "Choose another photo: JPEG" in page.inner_text("#said")
         assert page.locator(".depth-view:visible").count() == 0
     give(page, write_photo(tmp_path / "good.png", image))
     wait_for_depth(page)
@@ -256,7 +257,7 @@ def test_the_range_repaints_and_the_comparison_and_points_are_there(visit, tmp_p
     )
     page.get_by_role("tab", name="3D").click()
     page.wait_for_selector("#cloud canvas")
-    assert "assumed: 60 degrees" in page.inner_text("#results")
+    assert "Field of view: assumed, 60 degrees" in page.inner_text("#results")
 
 
 def test_an_example_is_one_click(visit):
@@ -338,6 +339,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit, tmp_path):
     page.wait_for_function("() => document.querySelector('.depth-said b')")
     assert_tells(page.inner_text(".depth-said"), image, 0, 0)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("tab", name="3D").click()
+    cloud = page.locator("#cloud canvas").bounding_box()
+    assert cloud["height"] < cloud["width"]  # the camera there fits a room to the height alone
     for button in ("#png", "#npy", "#ply", "#fit", "#reset"):
         place = page.locator(button).bounding_box()
         assert place["x"] >= 0
