@@ -103,5 +103,6 @@ class DemoConfig:
     output_dir: str = flag("where run folders are looked for", "runs", metavar="DIR")
 
     def __post_init__(self):
+        check("host", self.host, str.strip, "an address")  # an empty one would listen on all
         check("port", self.port, lambda value: 0 <= value < 2**16, "0 to 65535")
         check_at_least_one(self, "max_upload_mb", "max_megapixels")

@@ -139,7 +139,7 @@ def _launch(page, config, port):
     import gradio as gr
 
     page.launch(
-        server_name=config.host,
+        server_name=_written(config.host),
         server_port=port,
         prevent_thread_lock=True,
         quiet=True,
@@ -164,9 +164,12 @@ def _guards(host):
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    if not is_loopback(host) or ":" in host:  # Starlette does not know names of IPv6
+    if not is_loopback(host):
         return []
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL_NAMES, host], www_redirect=False)]
+    bare = host.strip("[]")
+    # "[" is what Starlette before 1.0 makes of an address of IPv6, which no name can begin with
+    names = [*_LOCAL_NAMES, bare, *([f"[{bare}]", "["] if ":" in bare else [])]
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)]
 
 
 def _welcome(config, port):
@@ -180,4 +183,11 @@ def _welcome(config, port):
 
 
 def _name(host):
-    return {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host.strip("[]") else host)
+    """What a browser on this machine calls it."""
+    return "localhost" if host.strip("[]") in ("0.0.0.0", "::") else _written(host)
+
+
+def _written(host):
+    """As in an address of the web: IPv6 in brackets."""
+    bare = host.strip("[]")
+    return f"[{bare}]" if ":" in bare else bare

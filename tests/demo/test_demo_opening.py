@@ -1,10 +1,13 @@
 """How the page is opened and closed: addresses, packages, what is said, what is left behind."""
 
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,66 @@ def test_an_address_that_is_not_ours_is_told():
         opening.free_port(DemoConfig(host="192.0.2.1"))
 
 
+@pytest.mark.parametrize("host", ["", " "])
+def test_no_address_is_not_all_of_them(host):
+    with pytest.raises(ValueError, match=f"`host` must be an address.*Received: host='{host}'"):
+        DemoConfig(host=host)
+
+
+@contextlib.contextmanager
+def running_page(folder, host="127.0.0.1"):
+    """The page in a process of its own, where what Gradio leaves open is nobody's warning; and what it has said."""
+    pytest.importorskip("gradio", reason="Gradio is not installed: pip install densedepth_keras[demo]")
+    pytest.importorskip("trimesh", reason="trimesh is not installed: pip install densedepth_keras[points]")
+    here = Path(__file__).resolve().parent
+    program = f"""
+        import sys, tempfile
+        sys.path[:0] = {[str(here), str(here.parents[1])]!r}
+        tempfile.tempdir = {str(folder)!r}
+        from demo_predictor import FakePredictor
+        from densedepth_keras.config import DemoConfig
+        from densedepth_keras.demo import run_demo
+        run_demo(DemoConfig(port=0, host={host!r}), lambda line: print(line, flush=True), FakePredictor())
+    """
+    command, pipe = [sys.executable, "-c", textwrap.dedent(program)], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as running:
+        lines = []
+        try:
+            while not lines or not lines[-1].startswith("Ctrl-C"):
+                lines.append(running.stdout.readline())
+                assert lines[-1], running.stderr.read()
+            yield running, lines
+        except BaseException:
+            running.kill()
+            raise
+        lines += running.stdout
+        errors = running.stderr.read()
+    assert running.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as trial:
+        trial.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_ipv6_is_served_and_guarded(tmp_path, host):
+    with running_page(tmp_path, host) as (running, lines):
+        address = lines[0].split()[4].rstrip(",")
+        assert lines[0] == f"The page is at {address}, for this machine alone.\n"
+        assert address.startswith("http://[::1]:")
+        with urllib.request.urlopen(address, timeout=30) as got:
+            assert got.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+            urllib.request.urlopen(urllib.request.Request(address, headers={"Host": "elsewhere.example"}), timeout=30)
+        refused.value.close()
+        running.send_signal(signal.SIGTERM)
+
+
 def test_any_port_is_free():
     assert 0 < opening.free_port(DemoConfig(port=0)) < 2**16
 
@@ -83,29 +146,8 @@ def test_the_environment_is_as_before(monkeypatch):
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path):
-    pytest.importorskip("gradio", reason="Gradio is not installed: pip install densedepth_keras[demo]")
-    pytest.importorskip("trimesh", reason="trimesh is not installed: pip install densedepth_keras[points]")
-    here = Path(__file__).resolve().parent
-    program = f"""
-        import sys, tempfile
-        sys.path[:0] = {[str(here), str(here.parents[1])]!r}
-        tempfile.tempdir = {str(tmp_path)!r}
-        from demo_predictor import FakePredictor
-        from densedepth_keras.config.deploy import DemoConfig
-        from densedepth_keras.demo import run_demo
-        run_demo(DemoConfig(port=0), lambda line: print(line, flush=True), FakePredictor())
-    """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        lines = []
-        for line in running.stdout:
-            lines.append(line)
-            if line.startswith("Ctrl-C"):
-                assert list(tmp_path.glob("densedepth-demo-*"))
-                running.send_signal(signal.SIGINT)
-        errors = running.stderr.read()
-    assert running.returncode == 0, errors
-    assert "Traceback" not in errors
+    with running_page(tmp_path) as (running, lines):
+        assert list(tmp_path.glob("densedepth-demo-*"))
+        running.send_signal(signal.SIGINT)
     assert lines[-1].startswith("The page is closed")
     assert not list(tmp_path.glob("densedepth-demo-*"))
