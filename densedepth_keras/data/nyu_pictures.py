@@ -6,7 +6,8 @@ import struct
 import numpy as np
 
 from densedepth_keras.data.archive import Archive, Tree
-from densedepth_keras.data.files import check_pair, rgb_array
+from densedepth_keras.data.files import check_pair
+from densedepth_keras.data.images import decoded_rgb
 from densedepth_keras.data.pictures import (
     check_crc,
     check_pixels,
@@ -37,7 +38,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         if picture.format == "PNG":
             with naming(name, _NO_IMAGE):
                 check_crc(data)
-        pixels = rgb_array(picture, name)
+        pixels = decoded_rgb(picture, data, name)
         _check_upright(exif_orientation(picture), name)
         return pixels
 
