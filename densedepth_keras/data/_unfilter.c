@@ -34,8 +34,10 @@ INLINE int unfilter_row(int filter, const uint8_t *source, const uint8_t *above,
         return 1;
     case 1:
         for (Py_ssize_t i = 0; i < length; i += size)
-            for (int lane = 0; lane < size; lane++)
-                row[i + lane] = (uint8_t)(left[lane] += source[i + lane]);
+            for (int lane = 0; lane < size; lane++) {
+                left[lane] = (uint8_t)(left[lane] + source[i + lane]);
+                row[i + lane] = (uint8_t)left[lane];
+            }
         return 1;
     case 2:
         for (Py_ssize_t i = 0; i < length; i++)
