@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from densedepth_keras.data.arrays import READERS, array_size, read_array
+from densedepth_keras.data.grey_png import decode_grey
 from densedepth_keras.data.pictures import (
     MAX_FILE_BYTES,
     check_crc,
@@ -62,7 +63,8 @@ def _read_picture(path):
             if picture.format == "PNG":
                 check_crc(data)
             _check_upright(orientation(picture, io.BytesIO(data)))
-            return np.asarray(picture)
+            pixels = decode_grey(data) if picture.format == "PNG" else None
+            return np.asarray(picture) if pixels is None else pixels
 
 
 def _suffix(path):

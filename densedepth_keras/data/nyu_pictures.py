@@ -6,7 +6,9 @@ import struct
 import numpy as np
 
 from densedepth_keras.data.archive import Archive, Tree
-from densedepth_keras.data.files import check_pair, rgb_array
+from densedepth_keras.data.files import check_pair
+from densedepth_keras.data.grey_png import decode_grey
+from densedepth_keras.data.images import decoded_rgb
 from densedepth_keras.data.pictures import (
     check_crc,
     check_pixels,
@@ -37,7 +39,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         if picture.format == "PNG":
             with naming(name, _NO_IMAGE):
                 check_crc(data)
-        pixels = rgb_array(picture, name)
+        pixels = decoded_rgb(picture, data, name)
         _check_upright(exif_orientation(picture), name)
         return pixels
 
@@ -56,7 +58,9 @@ def decode_depth(data: bytes, name: str, bits: int) -> np.ndarray:
     _depth_size(data, name, bits)
     with naming(name, _NO_DEPTH):
         check_crc(data)
-        stored = np.asarray(open_picture(io.BytesIO(data), name, ("PNG",)))
+        picture = open_picture(io.BytesIO(data), name, ("PNG",))
+        stored = decode_grey(data)
+        stored = np.asarray(picture) if stored is None else stored
     return stored.astype(np.float32) / np.float32(UNITS_PER_METRE[bits])
 
 

@@ -156,7 +156,7 @@ def check_crc(data: bytes) -> None:
     of a real depth map with one flipped bit, 85 were decoded to other depths without a word.
     """
     view = memoryview(data)
-    for kind, start, end in _png_chunks(io.BytesIO(data)):
+    for kind, start, end in png_chunks(io.BytesIO(data)):
         if zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4]):
             raise ValueError(f"damaged: the checksum of chunk {kind!r} at byte {start - 8} does not fit")
 
@@ -167,12 +167,12 @@ def _may_turn(kind, head):
 
 def _png_heads(file):
     """Kind of each chunk, and the first bytes of those that hold text."""
-    for kind, start, end in _png_chunks(file):
+    for kind, start, end in png_chunks(file):
         file.seek(start)
         yield kind, file.read(min(32, end - start)) if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
 
 
-def _png_chunks(file):
+def png_chunks(file):
     """Kind, start and end of the data of each chunk; a ValueError where the file ends before the last of them."""
     size, position, kind = file.seek(0, os.SEEK_END), 8, b""
     while kind != b"IEND":

@@ -54,10 +54,10 @@ def resize_depth(depth: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     height, width = image_size
     if height > depth.shape[0] or width > depth.shape[1]:
         return _resize_float(depth, image_size, Image.Resampling.NEAREST)
-    mean, valid = _mean_of_pixels(depth, image_size), depth > 0
-    if valid.all():
+    mean = _mean_of_pixels(depth, image_size)
+    if depth.min() > 0:
         return mean
-    share = _mean_of_pixels(valid.astype(np.float32), image_size)
+    share = _mean_of_pixels((depth > 0).astype(np.float32), image_size)
     return np.divide(mean, share, out=np.zeros_like(mean), where=share > 1e-6)
 
 

@@ -11,6 +11,7 @@ import zlib
 import h5py
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image, ImageOps
 
 from densedepth_keras.data.files import check_header, read_depth, read_image, read_pair, rgb_array
@@ -108,6 +109,77 @@ class TestImages:
         (tmp_path / "page.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 40\n%%EndComments\n")
         with pytest.raises(ValueError, match=r"Not a picture that Pillow can read.*page\.png"):
             read_image(tmp_path / "page.png")
+
+
+class TestJPEG:
+    """Decoded past Pillow, to Pillow's bits; what is damaged or unusual is Pillow's as before."""
+
+    @staticmethod
+    def pillow(path):
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+
+    @staticmethod
+    def write(path, rng, mode="RGB", **settings):
+        noise = Image.fromarray(rng.integers(0, 256, (23, 31, 3), dtype=np.uint8))
+        noise.resize((61, 45), Image.Resampling.BICUBIC).convert(mode).save(path, **settings)  # no multiples of 8
+        return path
+
+    @pytest.fixture
+    def without_pillow(self, monkeypatch):
+        """Pillow opens, but must not decode."""
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded by Pillow"))
+
+    @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+    @pytest.mark.parametrize("quality", [30, 95])
+    @pytest.mark.parametrize("progressive", [False, True])
+    def test_pixels_are_pillows(self, tmp_path, rng, request, subsampling, quality, progressive):
+        settings = {"subsampling": subsampling, "quality": quality, "progressive": progressive}
+        path = self.write(tmp_path / "a.jpg", rng, **settings)
+        expected = self.pillow(path)
+        request.getfixturevalue("without_pillow")
+        np.testing.assert_array_equal(read_image(path), expected)
+
+    def test_colours_that_are_stored_as_they_are(self, tmp_path, rng, request):
+        path = self.write(tmp_path / "a.jpg", rng, keep_rgb=True)
+        expected = self.pillow(path)
+        request.getfixturevalue("without_pillow")
+        np.testing.assert_array_equal(read_image(path), expected)
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_turned(self, tmp_path, rng, request, orientation):
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        path = self.write(tmp_path / "a.jpg", rng, exif=exif)
+        expected = self.pillow(path)
+        request.getfixturevalue("without_pillow")
+        np.testing.assert_array_equal(read_image(path), expected)
+
+    @pytest.mark.parametrize("mode", ["L", "CMYK"])
+    def test_other_modes(self, tmp_path, rng, mode):
+        path = self.write(tmp_path / "a.jpg", rng, mode)
+        np.testing.assert_array_equal(read_image(path), self.pillow(path))
+
+    def test_what_is_cut_short_is_refused_in_pillows_words(self, tmp_path, rng):
+        path = self.write(tmp_path / "a.jpg", rng)
+        path.write_bytes(path.read_bytes()[:-200])
+        with pytest.raises(ValueError, match=r"The image cannot be decoded: image file is truncated.*a\.jpg"):
+            read_image(path)
+
+    def test_what_only_warns_is_read_as_pillow_reads_it(self, tmp_path, rng):
+        path = self.write(tmp_path / "a.jpg", rng)
+        data = path.read_bytes()
+        path.write_bytes(data[:-2] + b"junk" + data[-2:])  # "extraneous bytes before marker"
+        with pytest.raises(ValueError, match="xtraneous"):
+            simplejpeg.decode_jpeg(path.read_bytes())
+        np.testing.assert_array_equal(read_image(path), self.pillow(path))
+
+    def test_another_size_than_was_checked_is_not_decoded(self, tmp_path, rng, monkeypatch):
+        """The limit was held against the size that Pillow found."""
+        path = self.write(tmp_path / "a.jpg", rng)
+        monkeypatch.setattr(simplejpeg, "decode_jpeg_header", lambda data: (30000, 30000, "YCbCr", "420"))
+        monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda data: pytest.fail("decoded at a size of its own"))
+        np.testing.assert_array_equal(read_image(path), self.pillow(path))
 
 
 class TestTurning:

@@ -308,10 +308,10 @@ class TestRooms:
     def test_speed(self):
         source = Rooms()
         source[0]  # paints the textures once per process
-        start = time.perf_counter()
+        start = time.thread_time()  # not the clock, which others on the machine take part in
         for index in range(60):
             source[index]
-        assert time.perf_counter() - start < 10  # takes 0.5 s on a free core
+        assert time.thread_time() - start < 5  # takes 0.5 s
 
 
 @pytest.mark.parametrize(
