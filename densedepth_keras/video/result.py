@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from densedepth_keras.names import printable
+
 
 class VideoResult(NamedTuple):
     """Of one video, or one live view."""
@@ -28,12 +30,15 @@ class VideoResult(NamedTuple):
         return self.frames / self.seconds if self.seconds else 0.0
 
     def __str__(self):
+        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
         text = (
-            f"{self.frames} frames in {self.seconds:.1f} s: {self.frames_per_second:.1f} frames per second, "
+            f"{frames} in {self.seconds:.1f} s: {self.frames_per_second:.1f} frames per second, "
             f"latency {self.latency:.2f} s"
         )
         if self.dropped:
             text += f", {self.dropped} dropped"
         if not math.isnan(self.flicker):
             text += f"; flicker {self.flicker:.4f} m, without smoothing {self.raw_flicker:.4f} m"
+        if self.output is not None:
+            text += f"; written to {printable(str(self.output))}"
         return text

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -355,6 +356,12 @@ def test_too_wide_for_a_player_is_refused():
 def test_a_result_without_still_pixels_says_no_flicker():
     text = str(VideoResult(None, 10, 2.0, 0.1, float("nan"), float("nan"), dropped=3))
     assert text == "10 frames in 2.0 s: 5.0 frames per second, latency 0.10 s, 3 dropped"
+
+
+def test_a_result_says_where_the_file_is():
+    text = str(VideoResult(Path("out") / "walk-depth.mp4", 1, 2.0, 0.1, 0.02, 0.05))
+    assert text.startswith("1 frame in 2.0 s: ")
+    assert text.endswith("; flicker 0.0200 m, without smoothing 0.0500 m; written to out/walk-depth.mp4")
 
 
 def test_regular_times_are_regular():
