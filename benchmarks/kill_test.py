@@ -33,8 +33,8 @@ NETWORK = ["--architecture", "unet", "--base-filters", "4", "--dropout", "0.1"]
 LOOP = ["--batch-size", "4", "--epochs", "8", "--learning-rate", "0.01", "--weight-ema", "0.9", "--save-every", "2"]
 TRAIN = ["train", *DATA, *NETWORK, *LOOP]
 KILLS_PER_RUN = 4
-SECONDS = 300
-"""A process that takes longer hangs."""
+SECONDS = 1200
+"""A process that takes longer hangs; a machine that is shared may need some minutes for one."""
 
 CLOCKS = ("seconds", "images_per_second")
 """Columns of the history that no two runs share."""

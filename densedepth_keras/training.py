@@ -282,6 +282,7 @@ def _write_start(job):
 def _save_last(model, folder, averages, distribution):
     """The model of the last epoch, of averaged weights where those are judged; all processes put those into it."""
     if averages is not None:
+        averages.set_model(model)  # no `fit` has, where a run was killed behind its last epoch
         averages.on_test_begin()
     if folder is not None:
         save_model(model, folder / LAST_FILE, distribution.alone)
