@@ -1,9 +1,14 @@
 """The whole command with a small untrained network and real frames: metres on file are the network's."""
 
+import json
+
 import numpy as np
+import pytest
+from PIL import Image
 
 from densedepth_keras.config.predict import PredictConfig
 from densedepth_keras.data.files import read_depth
+from densedepth_keras.outputs.point_clouds import steps
 from densedepth_keras.predicting import predict_files
 from densedepth_keras.prediction import predict_depth
 
@@ -33,15 +38,31 @@ def test_nyu_frames_become_files(small_model, nyu_folder, tmp_path):
         assert f"{frame}: {stored[240, 320]:.3f} m at 320 240" in lines
 
 
-def test_the_newest_run_is_used_and_named(small_model, tmp_path, monkeypatch):
-    from PIL import Image
-
-    monkeypatch.chdir(tmp_path)
-    for name in ("first", "second"):
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        small_model.save(tmp_path / "runs" / name / "model.keras")
-    Image.new("RGB", (64, 48), (90, 80, 70)).save("photo.jpg")
-    lines = []
-    predict_files(PredictConfig(inputs=["photo.jpg"]), lines.append)
-    assert lines[0] == "Newest run: runs/second"
-    assert sorted(path.name for path in (tmp_path / "depth").iterdir()) == ["photo-color.png", "photo-depth.png"]
+def test_points_on_file_are_seen_at_the_pixels_they_came_from(small_model, nyu_folder, tmp_path):
+    """PLY read by another library, through NYU's camera written out here: pixel, depth and colour of every point."""
+    trimesh = pytest.importorskip("trimesh")
+    fx, fy, cx, cy = 518.858, 519.470, 325.582, 253.736
+    numbers = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "width": 640, "height": 480}
+    (tmp_path / "nyu.json").write_text(json.dumps(numbers))
+    small_model.save(tmp_path / "model.keras")
+    frame = min((nyu_folder / "rgb").glob("*.jpg"))
+    config = PredictConfig(
+        inputs=[str(frame)],
+        checkpoint=str(tmp_path / "model.keras"),
+        output=str(tmp_path),
+        formats=("npy", "ply"),
+        intrinsics=str(tmp_path / "nyu.json"),
+    )
+    assert predict_files(config).failed == {}
+    depth, picture = np.load(tmp_path / f"{frame.stem}-depth.npy"), np.asarray(Image.open(frame))
+    cloud = trimesh.load(tmp_path / f"{frame.stem}.ply")
+    x, y, z = cloud.vertices.T
+    u, v = fx * x / z + cx, fy * y / z + cy
+    columns, rows = np.rint(u).astype(int), np.rint(v).astype(int)
+    # float32 X of 3 m at 518 pixels a metre per metre: 2.4e-7 * 518 / 1
+    assert max(np.abs(u - columns).max(), np.abs(v - rows).max()) < 1e-3
+    np.testing.assert_array_equal(z.astype(np.float32), depth[rows, columns])
+    np.testing.assert_array_equal(cloud.colors[:, :3], picture[rows, columns])
+    kept = np.zeros(depth.shape, int)
+    np.add.at(kept, (rows, columns), 1)
+    np.testing.assert_array_equal(kept, ~steps(depth))  # every pixel but those at edges, each once
