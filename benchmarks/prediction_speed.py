@@ -3,8 +3,8 @@
     python benchmarks/prediction_speed.py RUN --data-dir nyu_depth_v2 --limit 200
 
 RUN is a run folder or a `.keras` file; the pictures are the first of the test split of an own-data folder in
-millimetres (640x480 JPEG of NYU Depth v2), or of all below a folder without `test.csv`. Every round takes, in another
-order,
+millimetres (640x480 JPEG of NYU Depth v2), or of all below a folder without `test.csv`. With `--image-size` the run's
+network is built again at another size, with its weights. Every round takes, in another order,
 
 - predictor: pictures read ahead in threads as `densedepth predict` does, `DepthPredictor.iterate`, metres at the
   picture's size;
@@ -144,12 +144,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="after one to warm up")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--memory-images", type=int, default=1000)
+    parser.add_argument("--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="default: the run's own")
     arguments = parser.parse_args()
+
+    from networks import network_of
 
     from densedepth_keras.predictor import DepthPredictor
 
     paths = picture_paths(arguments.data_dir, arguments.limit)
-    predictor = DepthPredictor(arguments.run, batch_size=arguments.batch_size)
+    network = network_of(arguments.run, arguments.image_size)
+    predictor = DepthPredictor(network, batch_size=arguments.batch_size)
     model, size = predictor.model, predictor.network_size
     ends = predictor.min_depth, predictor.max_depth
     measured = rounds(
@@ -188,9 +192,11 @@ def report(arguments, predictor, measured, paths):
             "after_every_tenth": megabytes_over(predictor, paths, arguments.memory_images),
         },
     }
-    options = f"--limit {arguments.limit} --rounds {arguments.rounds} --batch-size {arguments.batch_size}"
-    command = f"python benchmarks/prediction_speed.py RUN --data-dir DIR {options} --memory-images"
-    record("prediction_speed", f"{command} {arguments.memory_images}", result)
+    names = ("limit", "rounds", "batch_size", "memory_images", "image_size")
+    given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    words = [f"--{name.replace('_', '-')} {' '.join(map(str, np.atleast_1d(value)))}" for name, value in given.items()]
+    command = f"python benchmarks/prediction_speed.py RUN --data-dir DIR {' '.join(words)}"
+    record("prediction_speed", command, result)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real browser plays what is written: a pan over a rendered room, with sound, at irregular times."""
+"""A real browser plays what is written: pans over a rendered room and a photograph, with sound, at irregular times."""
 
 import contextlib
 import shutil
@@ -87,20 +87,31 @@ def played(browser, path):
     return said, pixels[..., :3]
 
 
-def pan(count, size=(120, 160)):
-    """A room, nearer and further to the right from picture to picture."""
-    room = Image.fromarray(Rooms("test", image_size=(240, 320))[3][0].astype(np.uint8))
+@pytest.fixture(params=["room", "photograph"])
+def scene(request):
+    """A rendered room, and a frame of NYU Depth v2, 320x240."""
+    if request.param == "room":
+        return a_room()
+    return Image.open(min((request.getfixturevalue("nyu_folder") / "rgb").glob("*.jpg"))).resize((320, 240))
+
+
+def a_room():
+    return Image.fromarray(Rooms("test", image_size=(240, 320))[3][0].astype(np.uint8))
+
+
+def pan(scene, count, size=(120, 160)):
+    """A scene, nearer and further to the right from picture to picture."""
     height, width = size
     pictures = []
     for i in range(count):
         zoom = 1.2 + 0.01 * i
         box = (2 * i, i, 2 * i + 320 / zoom, i + 240 / zoom)
-        pictures.append(np.asarray(room.resize((width, height), Image.Resampling.BILINEAR, box=box)))
+        pictures.append(np.asarray(scene.resize((width, height), Image.Resampling.BILINEAR, box=box)))
     return pictures
 
 
-def test_it_plays_to_the_end(browser, tmp_path):
-    path = encode(tmp_path / "a.mp4", pan(25), irregular(25), sound=("aac", 44100, 1.2), b_frames=2)
+def test_it_plays_to_the_end(browser, tmp_path, scene):
+    path = encode(tmp_path / "a.mp4", pan(scene, 25), irregular(25), sound=("aac", 44100, 1.2), b_frames=2)
     result = predict_video(PredictConfig(video=str(path)), print, FakePredictor(), progress=False)
     said, last = played(browser, result.output)
     expected = frames_of(result.output)
@@ -117,7 +128,7 @@ def test_it_plays_to_the_end(browser, tmp_path):
 
 @pytest.mark.parametrize(("rotation", "flip"), [(90, False), (270, False), (180, False), (90, True)])
 def test_the_browser_turns_a_video_as_we_do(browser, tmp_path, rotation, flip):
-    path = encode(tmp_path / "a.mp4", pan(4), rotation=rotation, flip=flip)
+    path = encode(tmp_path / "a.mp4", pan(a_room(), 4), rotation=rotation, flip=flip)
     with VideoFile(path) as video:
         ours = list(video.frames())[-1].picture
     _, last = played(browser, path)
