@@ -104,7 +104,8 @@ def run(tmp_path_factory):
 def test_run_folder_holds_everything(run):
     names = {path.name for path in run.iterdir()}
     pictures = {"loss_curves.png", "samples.png"}
-    expected = {"config.json", "model.keras", "history.csv", "mean_depth.npy", "state.npz", "run.log", *pictures}
+    files = {"config.json", "history.csv", "mean_depth.npy", "state.npz", "run.log", *pictures}
+    expected = {"model.keras", "last.keras", *files}
     assert names == expected
     for name in ("loss_curves.png", "samples.png"):
         with Image.open(run / name) as picture:
