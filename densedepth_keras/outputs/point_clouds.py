@@ -18,7 +18,8 @@ from densedepth_keras.names import check_name
 
 EDGE = 1.05
 """Depths of neighbours differ by more than this factor where one thing hides another. At 640 pixels for 63 degrees a
-wall would have to be seen at more than 87 degrees to do so. Cuts 3 % of NYU's pixels, 2 % of maps enlarged from 320."""
+wall would have to be seen at more than 87 degrees to do so. Cuts 3.3 % of NYU's pixels, 2.5 % of maps enlarged from 320
+(benchmarks/thresholds.py)."""
 
 EDGE_SIDE = 640
 """Neighbours are one 640th of the longer side apart, but a pixel at least: an enlarged map spreads its steps."""
