@@ -100,9 +100,7 @@ class _Shown:
                     label="Drag the line: photo | depth", buttons=[], interactive=False, elem_id="compare"
                 )
             with gr.Tab("3D", id="points") as self.points:
-                self.model = gr.Model3D(
-                    label="Drag to turn, scroll or pinch to zoom", height=420, interactive=False, elem_id="cloud"
-                )
+                self.model = gr.Model3D(label="Drag to turn; zoom in", height=420, interactive=False, elem_id="cloud")
                 self.camera = gr.Markdown()
         top = math.ceil(max(far, 1.0) if math.isfinite(answers.predictor.max_depth) else 100)
         with gr.Row(elem_id="range"):
