@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from itertools import groupby
@@ -13,7 +13,9 @@ import numpy as np
 
 from densedepth_keras.data.resize import enlarge_prediction, resize_image
 from densedepth_keras.models import inference_model
+from densedepth_keras.names import printable
 from densedepth_keras.prediction import as_image, depth_range, load_model, network_size, predict_batch
+from densedepth_keras.run_folder import newest_run
 from densedepth_keras.tiling import predict_tiled
 
 BATCH_PIXELS = 2**24
@@ -143,3 +145,21 @@ class DepthPredictor:
     def _tiled(self, image, left=None):
         depth = predict_tiled(image, self.network_size, partial(self._answers, left=left), self.batch_size)
         return np.clip(depth, self.min_depth, self.max_depth)
+
+
+def open_predictor(
+    checkpoint: str | os.PathLike | None, output_dir: str | os.PathLike, announce: Callable[[str], None], **settings
+) -> DepthPredictor:
+    """The `DepthPredictor` of a checkpoint, with these settings; of None that of the newest run, which is then said."""
+    if checkpoint is None:
+        checkpoint = newest_run(output_dir)
+        announce(f"Newest run: {printable(str(checkpoint))}")
+    return DepthPredictor(checkpoint, **settings)
+
+
+def description(predictor: DepthPredictor) -> str:
+    """What one must know of a predictor to read its numbers, in a line."""
+    near, far = predictor.min_depth, predictor.max_depth
+    height, width = predictor.network_size
+    sees = "pictures of any size as they are" if None in (height, width) else f"pictures at {width}x{height}"
+    return f"{printable(predictor.name)}: answers {near:g} to {far:g} m, sees {sees}"

@@ -113,14 +113,10 @@ def _check_intrinsics(file, jobs):
 
 
 def _predictor(config, announce):
-    from densedepth_keras.predictor import DepthPredictor
-    from densedepth_keras.run_folder import newest_run
+    from densedepth_keras.predictor import open_predictor
 
-    checkpoint = config.checkpoint
-    if checkpoint is None:
-        checkpoint = newest_run(config.output_dir)
-        announce(f"Newest run: {printable(str(checkpoint))}")
-    return DepthPredictor(checkpoint, batch_size=config.batch_size, flip_average=config.flip_average, tile=config.tile)
+    settings = {name: getattr(config, name) for name in ("batch_size", "flip_average", "tile")}
+    return open_predictor(config.checkpoint, config.output_dir, announce, **settings)
 
 
 def _coloring(config, predictor):
@@ -138,15 +134,14 @@ def _coloring(config, predictor):
 
 def _conditions(config, predictor, writer):
     """What one must know to read the numbers."""
-    near, far = predictor.min_depth, predictor.max_depth
-    height, width = predictor.network_size
-    sees = "pictures of any size as they are" if None in (height, width) else f"pictures at {width}x{height}"
-    yield f"{printable(predictor.name)}: answers {near:g} to {far:g} m, sees {sees}"
+    from densedepth_keras.predictor import description
+
+    yield description(predictor)
     if writer is None:
         return
     if writer.coloring is not None:
         yield f"Colours: {writer.coloring.near:g} to {writer.coloring.far:g} m, {config.colormap}"
-    if "png16" in config.formats and far > FARTHEST_PNG:
+    if "png16" in config.formats and predictor.max_depth > FARTHEST_PNG:
         yield (
             f"A 16-bit PNG ends at {FARTHEST_PNG} m, and says so of all that is farther; --formats npy, pfm and exr "
             "hold every depth"

@@ -366,3 +366,15 @@ def test_a_result_says_where_the_file_is():
 
 def test_regular_times_are_regular():
     assert regular(3) == [(0, 40), (40, 40), (80, 40)]
+
+
+def test_the_newest_run_is_used_and_named(tmp_path, small_model):
+    for name in ("zz-first", "second"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        small_model.save(tmp_path / "runs" / name / "model.keras")
+    path, lines = encode(tmp_path / "a.mp4", grey_pictures(2)), []
+    result = predict_video(PredictConfig(video=str(path), output_dir=str(tmp_path / "runs")), lines.append)
+    newest = tmp_path / "runs" / "second"
+    assert lines[1] == f"Newest run: {newest}"
+    assert lines[2] == f"{newest}: answers 0.1 to 10 m, sees pictures of any size as they are"
+    assert result.frames == 2
