@@ -7,10 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
-from PIL import Image
-
-SHARED = Path(os.environ.get("DENSEDEPTH_TEST_DATA", Path(__file__).resolve().parents[2] / "shared"))
-"""Real NYU frames and MobileNetV2 weights; never part of the repository."""
+from pair_folders import SHARED, write_pairs
 
 MODELS = Path(__file__).resolve().parent / "models"
 
@@ -61,22 +58,6 @@ def small_model():
     kernel, bias = head.get_weights()
     head.set_weights([30 * kernel, bias])
     return model
-
-
-def write_pairs(folder, split, count, *, size=(48, 64), seed=0, unit=0.001):
-    """Writes `count` image/depth pairs and `<split>.csv`; returns the depths in metres."""
-    rng = np.random.default_rng(seed)
-    (folder / split).mkdir(parents=True)
-    rows, depths = ["image,depth"], []
-    for i in range(count):
-        image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-        depth = np.round(rng.uniform(0.6, 9.5, size) / unit).astype(np.uint16)
-        Image.fromarray(image).save(folder / split / f"{i}.png")
-        Image.fromarray(depth).save(folder / split / f"{i}_depth.png")
-        rows.append(f"{split}/{i}.png,{split}/{i}_depth.png")
-        depths.append(depth * unit)
-    (folder / f"{split}.csv").write_text("\n".join(rows) + "\n")
-    return depths
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import write_pairs
+from pair_folders import write_pairs
 
 from densedepth_keras.atomic import check_writable, written_beside
 from densedepth_keras.data.folder import Folder

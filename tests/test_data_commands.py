@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import write_pairs
+from pair_folders import write_pairs
 from PIL import Image
 
 from densedepth_keras import cli

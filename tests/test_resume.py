@@ -23,7 +23,7 @@ import keras
 import killed_run
 import numpy as np
 import pytest
-from conftest import write_pairs
+from pair_folders import write_pairs
 from PIL import Image
 
 from densedepth_keras import cli, fitting, training

@@ -10,7 +10,7 @@ import signal
 import keras
 import numpy as np
 import pytest
-from conftest import write_pairs
+from pair_folders import write_pairs
 from PIL import Image
 
 from densedepth_keras import cli, model_setup, run_folder

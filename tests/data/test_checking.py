@@ -8,9 +8,9 @@ import os
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from matplotlib import colormaps
 from painted_scenes import Scenes, paint, with_depth_of
+from pair_folders import SHARED
 from PIL import Image
 
 from densedepth_keras.data import load_dataset

@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import write_pairs
+from pair_folders import write_pairs
 from PIL import Image
 
 from densedepth_keras.data import fill_jobs, filled_folder

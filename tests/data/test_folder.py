@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import SHARED
+from pair_folders import SHARED
 from PIL import Image
 
 from densedepth_keras.data import load_dataset

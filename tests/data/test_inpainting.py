@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from colorization_oracle import solve_frame
-from conftest import SHARED
+from pair_folders import SHARED
 from PIL import Image
 
 from densedepth_keras.data import inpainting

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import SHARED
+from pair_folders import SHARED
 from PIL import Image
 
 from densedepth_keras.data import kitti
