@@ -41,11 +41,12 @@ def plan(found: Sequence[Found], output: str, formats: Sequence[str], *, overwri
     all of them.
 
     Raises:
-        ValueError: an output folder inside a folder that is searched, two pictures that would write one file, an output
-            that is a picture to be read.
+        ValueError: an output folder inside a folder that is searched, or named like a file; two pictures that would
+            write one file; an output that is a picture to be read.
         FileExistsError: outputs that are there, without `overwrite`.
         OSError: a folder that cannot be written to.
     """
+    _check_folder(output)
     _check_outside(found, output)
     stems = Counter(_place(each.inside.with_suffix("")) for each in found)
     jobs = []
@@ -58,6 +59,15 @@ def plan(found: Sequence[Found], output: str, formats: Sequence[str], *, overwri
     _check_new(jobs, overwrite)
     check_writable(output, "output")
     return jobs
+
+
+def _check_folder(output):
+    suffix = Path(output).suffix.lower()
+    if suffix in {Path("a" + ending).suffix for ending in ENDINGS.values()} and not os.path.isdir(output):
+        raise ValueError(
+            f"`output` is a folder, made if need be, and no {suffix} file; --formats says what goes into it. "
+            f"Received: output={output!r}"
+        )
 
 
 def _place(path):

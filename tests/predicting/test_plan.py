@@ -102,6 +102,15 @@ def test_beside_a_file_that_is_named_itself_is_fine():
     assert len(plan(find_images(["photos"]), "photos2", ["color"])) == 1
 
 
+@pytest.mark.parametrize("output", ["photo-depth.png", "out/metres.NPY", "a.glb"])
+def test_an_output_named_like_a_file_is_refused(output):
+    """A folder called photo-depth.png is what nobody meant."""
+    with pytest.raises(ValueError, match=rf"`output` is a folder.*Received: output='{output}'"):
+        plan([Found(Path("a.jpg"), Path("a.jpg"), None)], output, ["png16"])
+    Path(output).mkdir(parents=True)  # but there it is
+    assert len(plan([Found(Path("a.jpg"), Path("a.jpg"), None)], output, ["png16"])) == 1
+
+
 def test_an_output_that_is_no_folder():
     touch("a.jpg", "taken")
     with pytest.raises(OSError, match=r"taken is no folder\. Received: output='taken/deeper'"):
