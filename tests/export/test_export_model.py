@@ -130,9 +130,12 @@ def test_int8_keeps_the_metres_in_float(fixed_run, tmp_path, photos):
     (image,), (depth,) = interpreter.get_input_details(), interpreter.get_output_details()
     assert (image["dtype"], depth["dtype"]) == (np.uint8, np.float32)
     tensors = interpreter.get_tensor_details()
-    dtypes = {kind: [each["dtype"] for each in tensors if kind in each["name"]] for kind in ("/depth_", "/block_")}
-    assert np.int8 in dtypes["/block_"]
+    kinds = ("/depth_", "/block_2_", "/block_4_")  # the last layers; a quarter, and an eighth, of the image's size
+    dtypes = {kind: {each["dtype"] for each in tensors if kind in each["name"]} for kind in kinds}
     assert np.int8 not in dtypes["/depth_"]
+    assert dtypes["/block_2_"] == {np.float32}
+    assert np.int8 in dtypes["/block_4_"]
+    assert np.float32 not in dtypes["/block_4_"]
     answer = interpreter.get_signature_runner()(image=_images(1, 64, 96))["depth"]
     assert len(np.unique(answer)) > 256  # more than 8 bits hold
     assert exported.bytes < 4e6  # 9 MB in float32
