@@ -199,6 +199,7 @@ def test_tiles_of_larger_images_only(fixed_model, images, rng):
 def test_ctrl_c_does_not_wait_for_the_rest_of_a_tiled_picture(fixed_model, monkeypatch, batch_size):
     """Of 8192x8192 pixels there are thousands of tiles."""
     answered = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin by ignoring it
 
     def predict_on_batch(self, inputs):
         answered.append(len(inputs))
@@ -208,6 +209,9 @@ def test_ctrl_c_does_not_wait_for_the_rest_of_a_tiled_picture(fixed_model, monke
 
     monkeypatch.setattr(keras.Model, "predict_on_batch", predict_on_batch)
     large = np.zeros((2000, 2400, 3), np.uint8)  # 1681 tiles
-    with pytest.raises(KeyboardInterrupt):
-        list(DepthPredictor(fixed_model, batch_size=batch_size, tile=True).iterate([large, large]))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(DepthPredictor(fixed_model, batch_size=batch_size, tile=True).iterate([large, large]))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert sum(answered) < 1000
