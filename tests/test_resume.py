@@ -319,14 +319,20 @@ def test_more_epochs_need_force(plateau, tmp_path, capsys):
 
 
 def test_divergence_is_named_and_keeps_the_state(finished, capsys):
-    """The rate is harmless to change, and far too high."""
+    """The rate is harmless to change, and far too high.
+
+    Where a processor's ReLU makes 0 of NaN the loss may stay finite; then the weights tell, when they are to be saved.
+    """
     before = (finished / "state.npz").read_bytes()
     more = ["--learning-rate", "1e30", "--epochs", "4", "--force"]
     error = refused(["train", "--resume", str(finished), *more], capsys)
-    assert re.search(r"the loss is no finite number in step \d of epoch 4\. Rows of that batch: Row \d+ of", error), (
-        error
-    )
-    assert f"model.keras and state.npz of before are kept in {finished}" in error
+    if "a value of the model is not finite" in error:
+        assert "Training diverged: a value of the model is not finite, and nothing was saved" in error
+        assert "Received: " in error
+    else:
+        in_step = r"the loss is no finite number in step \d of epoch 4\. Rows of that batch: Row \d+ of"
+        assert re.search(in_step, error), error
+        assert f"model.keras and state.npz of before are kept in {finished}" in error
     assert (finished / "state.npz").read_bytes() == before
 
 
