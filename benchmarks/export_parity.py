@@ -13,7 +13,7 @@ Then the RMSE against ground truth over --limit frames of the test split, of Ker
 the frame's size, protocol `full`, mean over frames, and by how many percent the file's is worse.
 
 --data-dir is an own-data folder in millimetres, with train.csv and test.csv. Prints JSON and writes it to
-benchmarks/results/export_parity.json.
+benchmarks/results/<--name>.json.
 """
 
 import argparse
@@ -138,6 +138,7 @@ def main():
     parser.add_argument("--calibration", type=int, default=100, help="of the training split, for int8")
     parser.add_argument("--limit", type=int, default=200, help="frames of the test split for the RMSE, evenly spread")
     parser.add_argument("--quantize", nargs="*", default=["int8"], choices=["float16", "dynamic", "int8"])
+    parser.add_argument("--name", default="export_parity", help="of the file in benchmarks/results")
     arguments = parser.parse_args()
 
     from record import record
@@ -151,8 +152,9 @@ def main():
     options = f"--pictures {arguments.pictures} --calibration {arguments.calibration} --limit {arguments.limit}"
     quantize = f" --quantize {' '.join(arguments.quantize)}"
     names = " ".join(["RUN"] * len(result))
-    command = f"python benchmarks/export_parity.py {names} --data-dir DIR {options}{quantize}"
-    record("export_parity", command, {"runs": result})
+    name = "" if arguments.name == parser.get_default("name") else f" --name {arguments.name}"
+    command = f"python benchmarks/export_parity.py {names} --data-dir DIR {options}{quantize}{name}"
+    record(arguments.name, command, {"runs": result})
 
 
 if __name__ == "__main__":
