@@ -5,10 +5,15 @@ from functools import cache
 import numpy as np
 
 from densedepth_keras.data.buffers import keep_freed_memory
+from densedepth_keras.data.rendering.pixels import ONE
 from densedepth_keras.data.rendering.textures import TEXELS, paint_textures
 
+try:
+    from densedepth_keras.data.rendering._pixels import fetch
+except ImportError:  # installed without a compiler
+    from densedepth_keras.data.rendering.pixels import fetch
+
 LEVELS = TEXELS.bit_length() - 1  # level n has TEXELS >> n texels a side
-ONE = 127  # exponent bits of 1.0
 
 
 def look_up(runs, rows, surfaces, view, depth):
@@ -19,48 +24,20 @@ def look_up(runs, rows, surfaces, view, depth):
         rows: for each run the row of its surface in `surfaces`.
         depth: float32, flat.
 
-    The level is the one whose texels are about as wide as a pixel; random numbers dither between neighbouring levels.
-    A float sum with 2^(14 + level) has the texel's number in its last bits, so no rounding and no shift is needed.
+    Random numbers dither between neighbouring levels.
     """
     starts, table = make_atlas()
-    magic = _choose_levels(runs, surfaces.fineness[rows], depth)
-    side = np.subtract(np.uint32((2 * ONE + 14 + LEVELS << 23) - 1), magic.view(np.uint32))
-    side = side.view(np.float32).astype(np.int32)  # TEXELS >> level
-    mask = side - 1
     v, q = view.v.take(runs.starts // view.shape[1]), 1 / depth.take(runs.starts)
-    place = []
+    right, line = np.empty((2, 2, len(rows)), np.float32)
     for axis in range(2):
-        forward, right, down = surfaces.maps[:, axis].T.take(rows, axis=1)
-        line = forward + down * v + surfaces.shifts[:, axis].take(rows) * q
-        value = runs.fill(right).reshape(view.shape)
-        value *= view.u
-        value = value.ravel()
-        value += runs.fill(line)
-        value *= depth
-        value += magic.view(np.float32)
-        place.append(np.bitwise_and(value.view(np.int32), mask, out=mask if axis else None))
-    column, row = place
-    row |= side
-    row *= TEXELS
-    row += column
-    row += runs.fill(np.array([starts[material.texture] for material in surfaces.materials], np.int32)[rows])
-    return table.take(row.astype(np.intp), mode="clip")
-
-
-def _choose_levels(runs, fineness, depth):
-    """Bits of the float just below 2^(14 + level), which turns a sum's rounding into cutting off.
-
-    A float's bits, read as an integer, are its logarithm with errors below 0.09: fine enough, and fast.
-    """
-    bits = depth.view(np.int32)
-    magic = bits >> 1
-    magic += bits  # 1.5 times the logarithm
-    fineness = (fineness + (0.085 + 13 + ONE - 1.5 * ONE)) * (1 << 23)
-    magic += runs.fill(fineness.astype(np.int32))
-    magic += stretch(make_noise()[1], magic.size)
-    np.clip(magic, ONE + 13 << 23, (ONE + 14 + LEVELS << 23) - 1, out=magic)
-    magic |= (1 << 23) - 1
-    return magic
+        forward, right[axis], down = surfaces.maps[:, axis].T.take(rows, axis=1)
+        line[axis] = forward + down * v + surfaces.shifts[:, axis].take(rows) * q
+    fineness = (surfaces.fineness[rows] + (0.085 + 13 + ONE - 1.5 * ONE)) * (1 << 23)
+    first = np.array([starts[material.texture] for material in surfaces.materials], np.int32)[rows]
+    noise = stretch(make_noise()[1], depth.size)
+    texture = np.empty(depth.size, np.uint8)
+    fetch(runs.counts, fineness.astype(np.int32), first, right, line, depth, noise, view.u, table, texture, LEVELS)
+    return texture
 
 
 def stretch(table, size):

@@ -6,6 +6,11 @@ import numpy as np
 
 from densedepth_keras.data.rendering.scene import FIRST_BODY
 
+try:
+    from densedepth_keras.data.rendering._pixels import cover
+except ImportError:  # installed without a compiler
+    from densedepth_keras.data.rendering.pixels import cover
+
 
 class Faces(NamedTuple):
     """Numbers of all boxes at once; the last one is the room, seen from inside."""
@@ -44,16 +49,7 @@ def draw_boxes(view, faces, parts, inverse_depth, surface):
     if stretches is None:
         return
     number, row, start, counts, level, slope = stretches
-    column = np.arange(counts.sum())
-    column += np.repeat(start - np.cumsum(counts) + counts, counts)
-    nearness = view.u.take(column)
-    nearness *= np.repeat(slope, counts)
-    nearness += np.repeat(level, counts)
-    column += np.repeat(row * len(view.u), counts)
-    shown = inverse_depth.ravel()
-    np.maximum.at(shown, column, nearness)
-    nearest = np.flatnonzero(shown.take(column) == nearness)
-    surface.ravel()[column.take(nearest)] = np.repeat(number, counts).take(nearest)
+    cover(row * len(view.u) + start, counts, number, level, slope, view.u, inverse_depth, surface)
 
 
 def _cut_faces(view, faces, parts):

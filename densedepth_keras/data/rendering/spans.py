@@ -12,10 +12,6 @@ class Runs(NamedTuple):
     counts: np.ndarray
     surfaces: np.ndarray  # surface number
 
-    def fill(self, values):
-        """One value per run to one per pixel, flat."""
-        return np.repeat(values, self.counts)
-
 
 def find_changes(surface):
     """Booleans, flat: where a row begins or another surface than in the pixel before."""
@@ -67,17 +63,11 @@ class Stretches:
         self.columns = np.arange(width, dtype=np.float32)
         self.column = self.columns.take(start % width)
 
-    def carry(self, values):
-        """Values at `pixels` to values (height, width)."""
-        first = values.take(self.begin)
-        slope = values.take(self.end)
+    def lines(self, values):
+        """Values at `pixels`, (n, m), to what each stretch would have at column 0, and its slope along the columns."""
+        first = values.take(self.begin, axis=1)
+        slope = values.take(self.end, axis=1)
         slope -= first
         slope *= self.gain
         first -= slope * self.column
-        lines = np.empty((len(first), 2), np.float32)
-        lines[:, 0], lines[:, 1] = first, slope
-        # As a complex number, two floats are repeated at the price of one.
-        whole = np.repeat(lines.view(np.complex64)[:, 0], self.counts).reshape(-1, len(self.columns))
-        values = whole.imag * self.columns
-        values += whole.real
-        return values
+        return first, slope
