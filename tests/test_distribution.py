@@ -127,6 +127,15 @@ def jax_pair(worked):
 
 
 @pytest.fixture(scope="module")
+def mobilenet_pair(tmp_path_factory):
+    """The pretrained encoders' kind of network, on TensorFlow: depthwise convolutions, fixed BatchNormalization."""
+    folder = tmp_path_factory.mktemp("mobilenet")
+    process = start([WORKER, folder, "none", "mirrored", "--model", "mobilenet"], folder / "log", "tensorflow")
+    assert statuses(process) == [0], errors(folder / "log")
+    return [dict(np.load(folder / f"{kind}-0.npz")) for kind in ("none", "mirrored")]
+
+
+@pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
     """Five steps in two JAX processes, which then go on until the second one is killed."""
     folder, address = tmp_path_factory.mktemp("two"), free_address()
@@ -158,8 +167,8 @@ def assert_same_training(got, expected):
         np.testing.assert_allclose(got[name], expected[name], rtol=0, atol=TOLERANCE, err_msg=name)
 
 
-def test_the_comparison_is_about_something(tensorflow_pair, jax_pair):
-    for single, _ in (tensorflow_pair, jax_pair):
+def test_the_comparison_is_about_something(tensorflow_pair, jax_pair, mobilenet_pair):
+    for single, _ in (tensorflow_pair, jax_pair, mobilenet_pair):
         sizes = np.linalg.norm(single["gradients"], axis=1)
         assert single["gradients"].shape[0] == 5
         assert sizes.min() > 1000 * TOLERANCE
@@ -171,6 +180,11 @@ def test_two_mirrored_devices_train_as_one(tensorflow_pair):
     single, mirrored = tensorflow_pair
     assert (single["num_devices"], mirrored["num_devices"]) == (1, 2)
     assert str(mirrored["description"]) == "cpu:0, cpu:1 on the tensorflow backend, mirrored over 2 devices"
+    assert_same_training(mirrored, single)
+
+
+def test_two_mirrored_devices_train_an_encoder_as_one(mobilenet_pair):
+    single, mirrored = mobilenet_pair
     assert_same_training(mirrored, single)
 
 
