@@ -63,8 +63,8 @@ def unet():
 def mobilenet():
     """As in use, but for its random weights.
 
-    Statistics of a single image would be of two pixels in its deepest layers, and some variances next to nothing: divided
-    by those, a difference of 1e-8 becomes one of 1e-2, and nothing can be compared.
+    Statistics of a single image would be of two pixels in its deepest layers, and some variances next to nothing: a
+    difference of 1e-8, divided by those, becomes one of 1e-2, and nothing can be compared.
     """
     model = build_model(
         "mobilenet_v2", weights=None, decoder_filters=16, image_size=SIZE, freeze_batch_norm=True, full_resolution=True
