@@ -174,13 +174,15 @@ def compile_model(model: keras.Model, config: TrainConfig, *, first_step: int, t
     """
     loss = make_loss(config)
     encoder = None if config.architecture == "unet" else model.get_layer("encoder")
+    warmup_steps = round(config.warmup_epochs * total_steps / config.epochs)
     optimizer = make_optimizer(
         config.optimizer,
         config.learning_rate,
         schedule=config.schedule,
         total_steps=total_steps,
-        warmup_steps=round(config.warmup_epochs * total_steps / config.epochs),
+        warmup_steps=warmup_steps,
         first_step=first_step,
+        fresh_steps=warmup_steps if first_step else 0,
         weight_decay=config.weight_decay,
         momentum=config.momentum,
         clip_norm=config.clip_norm,

@@ -117,13 +117,22 @@ def test_late_optimiser_goes_on_where_the_schedule_stands(name):
             assert (at(late, step) if callable(late) else late) == expected
 
 
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "plateau"])
+def test_late_optimiser_may_be_led_to_the_schedule(name):
+    plain = make_schedule(name, 0.1, 20, first_step=8)
+    led = make_schedule(name, 0.1, 20, first_step=8, fresh_steps=4)
+    for step, share in enumerate((0, 0.25, 0.5, 0.75, 1, 1, 1)):
+        expected = at(plain, step) if callable(plain) else plain
+        assert at(led, step) == pytest.approx(share * expected, abs=ROUNDING * 0.1)
+
+
 def test_very_short_one_cycle_has_no_rise():
     assert at(make_schedule("one-cycle", 0.1, 1), 0) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("after", [0.1, keras.optimizers.schedules.CosineDecay(0.1, 10, alpha=0.01)])
 def test_warm_up_survives_its_config(after):
-    schedule = WarmUp(after, 0.1, 3, start=0.02, first_step=1)
+    schedule = WarmUp(after, 0.1, 3, start=0.02, first_step=1, fresh_steps=4)
     back = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert type(back) is WarmUp
     assert [at(back, step) for step in range(15)] == [at(schedule, step) for step in range(15)]
@@ -140,6 +149,8 @@ def test_warm_up_survives_its_config(after):
         ("cosine", {"warmup_steps": -1}, "warmup_steps=-1"),
         ("cosine", {"first_step": 10}, "first_step=10"),
         ("cosine", {"first_step": -1}, "first_step=-1"),
+        ("cosine", {"first_step": 5, "fresh_steps": -1}, "fresh_steps=-1"),
+        ("plateau", {"first_step": 5, "fresh_steps": 2}, "callback.* fresh_steps=2"),
         ("one-cycle", {"warmup_steps": 2}, "rise of its own.* warmup_steps=2"),
         ("plateau", {"warmup_steps": 2}, "callback.* warmup_steps=2"),
     ],

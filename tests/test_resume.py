@@ -48,7 +48,7 @@ PLATEAU = f"{PLAIN} --epochs 8 --steps-per-epoch 1 --schedule plateau --learning
 
 UNFROZEN = (
     "--encoder mobilenet_v2 --encoder-weights none --encoder-learning-rate-scale 0.1 --decoder-filters 16 --batch-norm "
-    f"--unfreeze-at 2 --train-batch-norm {SIZE} {LOOP}"
+    f"--unfreeze-at 2 --train-batch-norm --warmup-epochs 0.5 {SIZE} {LOOP}"
 )
 CLOCKS = ("seconds", "images_per_second")
 """Columns of the history that no two runs share."""

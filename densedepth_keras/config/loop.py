@@ -92,7 +92,8 @@ class LoopConfig(DataConfig):
         shown=default_text(DEFAULTS, "schedule"),
     )
     warmup_epochs: float = flag(
-        "the rate rises linearly over so many epochs, before constant, cosine or polynomial",
+        "the rate rises linearly over so many epochs, before constant, cosine or polynomial, and again from where "
+        "--unfreeze-at unfreezes the encoder",
         0.0,
         type=float,
         metavar="EPOCHS",

@@ -34,6 +34,7 @@ def make_optimizer(
     schedule: str = "constant",
     warmup_steps: int = 0,
     first_step: int = 0,
+    fresh_steps: int = 0,
     weight_decay: float | None = None,
     momentum: float | None = None,
     clip_norm: float | None = None,
@@ -53,6 +54,7 @@ def make_optimizer(
         schedule: of `SCHEDULES`.
         warmup_steps: in which the rate rises from 0.
         first_step: of the run, at which this optimiser begins.
+        fresh_steps: over which it is led from 0 to the schedule, where it begins late.
         weight_decay: of adamw alone, 0.01 by default.
         momentum: of sgd alone, 0.9 by default.
         clip_norm: bound of the L2 norm of all gradients together.
@@ -80,7 +82,14 @@ def make_optimizer(
         check("ema_momentum", ema_momentum, 0 <= ema_momentum < 1, "0 or more and below 1")
         averaging = {"use_ema": True, "ema_momentum": float(ema_momentum)}
     optimizer = OPTIMIZERS[name][0](
-        make_schedule(schedule, learning_rate, total_steps, warmup_steps=warmup_steps, first_step=first_step),
+        make_schedule(
+            schedule,
+            learning_rate,
+            total_steps,
+            warmup_steps=warmup_steps,
+            first_step=first_step,
+            fresh_steps=fresh_steps,
+        ),
         **_own_arguments(name, weight_decay=weight_decay, momentum=momentum),
         global_clipnorm=clip_norm,
         gradient_accumulation_steps=accumulate_steps if accumulate_steps > 1 else None,

@@ -21,7 +21,7 @@ ONE_CYCLE_RISE, ONE_CYCLE_START, ONE_CYCLE_END = 0.3, 1 / 25, 1 / 25 / 1e4
 
 @keras.saving.register_keras_serializable(package="densedepth_keras")
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """A straight rise from `start` to `peak`, then another schedule; may begin in the middle.
+    """A straight rise from `start` to `peak`, then another schedule; may begin in the middle, with a rise of its own.
 
     Args:
         after: what comes behind the rise, counted from its end: a schedule, or a float.
@@ -29,15 +29,23 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: length of the rise.
         start: learning rate at step 0.
         first_step: what step 0 of the optimiser is of the run.
+        fresh_steps: over which all of it is raised from 0, counted from the optimiser's step 0.
     """
 
-    def __init__(self, after, peak: float, warmup_steps: int, start: float = 0.0, first_step: int = 0):
+    def __init__(
+        self, after, peak: float, warmup_steps: int, start: float = 0.0, first_step: int = 0, fresh_steps: int = 0
+    ):
         super().__init__()
         self.after, self.peak, self.start = after, float(peak), float(start)
-        self.warmup_steps, self.first_step = int(warmup_steps), int(first_step)
+        self.warmup_steps, self.first_step, self.fresh_steps = int(warmup_steps), int(first_step), int(fresh_steps)
 
     def __call__(self, step):
-        step = ops.add(step, self.first_step)
+        rate = self._rate_at(ops.add(step, self.first_step))
+        if not self.fresh_steps:
+            return rate
+        return rate * ops.cast(ops.minimum(step, self.fresh_steps), keras.config.floatx()) / self.fresh_steps
+
+    def _rate_at(self, step):
         risen = ops.cast(ops.minimum(step, self.warmup_steps), keras.config.floatx()) / max(1, self.warmup_steps)
         behind = ops.maximum(ops.subtract(step, self.warmup_steps), 0)
         after = self.after(behind) if callable(self.after) else self.after
@@ -50,6 +58,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "start": self.start,
             "first_step": self.first_step,
+            "fresh_steps": self.fresh_steps,
         }
 
     @classmethod
@@ -85,7 +94,7 @@ SCHEDULES: MappingProxyType[str, Callable] = MappingProxyType(
 """Name -> the learning rate behind its warm-up, as a function of the peak and the steps that are left. Read-only."""
 
 
-def make_schedule(name: str, peak: float, total_steps: int, *, warmup_steps: int = 0, first_step: int = 0):
+def make_schedule(name: str, peak: float, total_steps: int, *, warmup_steps: int = 0, first_step: int = 0, fresh_steps: int = 0):
     """The learning rate over a run, in training steps (batches), also where gradients are accumulated over several.
 
     Args:
@@ -94,6 +103,7 @@ def make_schedule(name: str, peak: float, total_steps: int, *, warmup_steps: int
         total_steps: of the whole run.
         warmup_steps: in which the rate rises from 0 to the peak, before anything else.
         first_step: of the run, at which the optimiser begins: it counts its own steps from 0.
+        fresh_steps: over which an optimiser that begins late is led from 0 to the schedule, in a straight rise.
 
     Returns:
         A float where it stays the same (the optimiser then holds it as a variable that callbacks may assign), else a
@@ -107,17 +117,19 @@ def make_schedule(name: str, peak: float, total_steps: int, *, warmup_steps: int
     check("total_steps", total_steps, total_steps >= 1, "1 or more")
     check("first_step", first_step, 0 <= first_step < total_steps, f"a step of the run, 0 to {total_steps - 1}")
     check("warmup_steps", warmup_steps, 0 <= warmup_steps < total_steps, f"shorter than the run's {total_steps} steps")
+    check("fresh_steps", fresh_steps, fresh_steps >= 0, "0 or more")
     if name == "one-cycle":
         check("warmup_steps", warmup_steps, warmup_steps == 0, "0: the one-cycle schedule has a rise of its own")
     if name == "plateau":
         check("warmup_steps", warmup_steps, warmup_steps == 0, "0: under plateau a callback sets the learning rate")
+        check("fresh_steps", fresh_steps, fresh_steps == 0, "0: under plateau a callback sets the learning rate")
     peak, start = float(peak), 0.0
     if name == "one-cycle":
         warmup_steps, start = int(ONE_CYCLE_RISE * total_steps), peak * ONE_CYCLE_START
     after = SCHEDULES[name](peak, total_steps - warmup_steps)
-    if not warmup_steps and (not first_step or not callable(after)):
+    if not warmup_steps and not fresh_steps and (not first_step or not callable(after)):
         return after
-    return WarmUp(after, peak, warmup_steps, start, first_step)
+    return WarmUp(after, peak, warmup_steps, start, first_step, fresh_steps)
 
 
 def check(argument, value, fine, expected):
