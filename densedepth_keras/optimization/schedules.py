@@ -94,7 +94,9 @@ SCHEDULES: MappingProxyType[str, Callable] = MappingProxyType(
 """Name -> the learning rate behind its warm-up, as a function of the peak and the steps that are left. Read-only."""
 
 
-def make_schedule(name: str, peak: float, total_steps: int, *, warmup_steps: int = 0, first_step: int = 0, fresh_steps: int = 0):
+def make_schedule(
+    name: str, peak: float, total_steps: int, *, warmup_steps: int = 0, first_step: int = 0, fresh_steps: int = 0
+):
     """The learning rate over a run, in training steps (batches), also where gradients are accumulated over several.
 
     Args:
