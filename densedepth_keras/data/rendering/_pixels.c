@@ -101,7 +101,8 @@ static PyObject *cover(PyObject *module, PyObject *arguments)
                length(&arrays, 2, 2) == stretches && length(&arrays, 3, 4) == stretches &&
                length(&arrays, 4, 4) == stretches && length(&arrays, 7, 2) == size;
     for (Py_ssize_t i = 0; fits && i < stretches; i++) /* each inside its row */
-        fits = starts[i] >= 0 && starts[i] < size && counts[i] >= 0 && counts[i] <= width - starts[i] % width;
+        fits = starts[i] >= 0 && starts[i] <= size && counts[i] >= 0 && counts[i] <= size - starts[i] &&
+               counts[i] <= width - starts[i] % width;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t i = 0; i < stretches; i++) {

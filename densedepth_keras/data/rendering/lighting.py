@@ -61,8 +61,10 @@ def _shine(scene, surfaces, row, points):
     bent = np.flatnonzero(row >= surfaces.first_round)
     if len(bent):
         body = row[bent] - surfaces.first_round
-        place = points[:3, bent]
-        normals = (place - surfaces.centers[body].T) * surfaces.scales[body].T + surfaces.normals[row[bent]].T
+        place = points[:3].take(bent, axis=1)  # coordinate by coordinate in memory: sums over them are fast
+        normals = place - surfaces.centers.T.take(body, axis=1)
+        normals *= surfaces.scales.T.take(body, axis=1)
+        normals += surfaces.normals.T.take(row[bent], axis=1)
         light[0, bent] += np.float32(0.15) * (normals[2] - surfaces.normals[row[bent], 2])
         toward = np.einsum("li,im->lm", lamps, normals) - (normals * place).sum(axis=0)
         light[1:, bent] = np.maximum(toward, 0)

@@ -5,6 +5,11 @@ import numpy as np
 from densedepth_keras.data.rendering.boxes import draw_boxes, make_faces
 from densedepth_keras.data.rendering.scene import FIRST_BODY, SHADE_REACH, SKIRTING
 
+try:
+    from densedepth_keras.data.rendering._pixels import cover
+except ImportError:  # installed without a compiler
+    from densedepth_keras.data.rendering.pixels import cover
+
 
 def trace(scene, view):
     """Finds what every pixel shows.
@@ -53,13 +58,12 @@ def _draw_room(scene, view):
     planes = view.basis.T.repeat(2, axis=0) / steps[:, None].astype(np.float32)  # row 2 axis + (0 low, 1 high)
     order = _find_candidates(planes, view)
     order = order[np.argsort(planes[order, 1])]
-    planes, (height, width) = planes[order], view.shape
+    planes, height = planes[order], view.shape[0]
     level = planes[:, :1] + planes[:, 2:] * view.v
     counts = _split_rows(level, planes[:, 1], view).T.ravel()
-    inverse_depth = np.repeat(np.tile(planes[:, 1], height), counts).reshape(height, width)
-    inverse_depth *= view.u
-    inverse_depth += np.repeat(level.T.ravel(), counts).reshape(height, width)
-    surface = np.repeat(np.tile(order.astype(np.uint16), height), counts).reshape(height, width)
+    inverse_depth, surface = np.zeros(view.shape, np.float32), np.empty(view.shape, np.uint16)
+    numbers, slopes = np.tile(order.astype(np.uint16), height), np.tile(planes[:, 1], height)
+    cover(np.cumsum(counts) - counts, counts, numbers, level.T.ravel(), slopes, view.u, inverse_depth, surface)
     if scene.skirting:
         _draw_skirting(scene.skirting, view, inverse_depth, surface)
     return inverse_depth, surface
@@ -92,7 +96,8 @@ def _split_rows(level, slopes, view):
 def _draw_skirting(top, view, inverse_depth, surface):
     """The walls below `top` metres: there the plane at that height would lie nearer than the wall."""
     plane = view.basis[:, 2] / np.float32(top - view.position[2])
-    rows = slice(int(np.argmax(view.spread(plane, columns=[0, -1]).max(axis=1) > 0)), None)
+    ends = view.spread(plane, columns=[0, -1])
+    rows = slice(int(np.argmax(np.maximum(ends[:, 0], ends[:, 1]) > 0)), None)
     low = view.spread(plane, rows) > inverse_depth[rows]
     low &= surface[rows] < 4
     surface[rows] += low.view(np.uint8) * np.uint8(SKIRTING)
