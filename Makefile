@@ -30,3 +30,4 @@ $(STAMP): setup.cfg setup.py pyproject.toml $(shell find densedepth_keras -name 
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find densedepth_keras -name "*.so" -delete -o -name "*.pyd" -delete

@@ -17,6 +17,7 @@ def extension(name):
         [name.replace(".", "/") + ".c"],
         define_macros=[("Py_LIMITED_API", "0x030B0000")],  # one build serves Python 3.11 and later
         extra_compile_args=FLAGS,
+        depends=["setup.py"],  # other flags, another build
         py_limited_api=True,
         optional=True,
     )

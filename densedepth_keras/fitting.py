@@ -10,7 +10,7 @@ import keras
 from densedepth_keras.callbacks import AveragedWeights
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.interruption import Interruption
-from densedepth_keras.model_setup import compile_model, unfreeze_encoder
+from densedepth_keras.model_setup import compile_model, unfreeze_encoder, warmup_steps
 from densedepth_keras.optimization import current_learning_rate
 from densedepth_keras.saved_state import State, restore, save_state, state_variables
 from densedepth_keras.training_data import TrainingData
@@ -266,5 +266,6 @@ def _start_phase(model, course, epoch, state):
         groups = state_variables(model)
         restore(state, {"model": groups["model"], "optimizer": groups["optimizer"]})
         is_changed = state.facts.get("learning_rate", config.learning_rate) != config.learning_rate
-        if is_changed and config.schedule in ("constant", "plateau") and not config.warmup_epochs:
+        is_variable = config.schedule in ("constant", "plateau") and not warmup_steps(config, course.total_steps)
+        if is_changed and is_variable:
             model.optimizer.learning_rate = config.learning_rate  # the state holds the rate of before

@@ -163,6 +163,11 @@ def unfreeze_encoder(model: keras.Model, *, train_batch_norm: bool) -> None:
         layer.trainable = train_batch_norm
 
 
+def warmup_steps(config: TrainConfig, total_steps: int) -> int:
+    """Steps in which the rate rises, at the start and where the encoder is unfrozen."""
+    return round(config.warmup_epochs * (total_steps // config.epochs))
+
+
 def compile_model(model: keras.Model, config: TrainConfig, *, first_step: int, total_steps: int) -> None:
     """Compiles for what is trainable now, with an optimiser of its own whose variables are made at once.
 
@@ -174,15 +179,15 @@ def compile_model(model: keras.Model, config: TrainConfig, *, first_step: int, t
     """
     loss = make_loss(config)
     encoder = None if config.architecture == "unet" else model.get_layer("encoder")
-    warmup_steps = round(config.warmup_epochs * total_steps / config.epochs)
+    rise = warmup_steps(config, total_steps)
     optimizer = make_optimizer(
         config.optimizer,
         config.learning_rate,
         schedule=config.schedule,
         total_steps=total_steps,
-        warmup_steps=warmup_steps,
+        warmup_steps=rise,
         first_step=first_step,
-        fresh_steps=warmup_steps if first_step else 0,
+        fresh_steps=rise if first_step else 0,
         weight_decay=config.weight_decay,
         momentum=config.momentum,
         clip_norm=config.clip_norm,

@@ -50,7 +50,8 @@ TRAIN = ["train", *DATA, *NETWORK, *LOOP]
 """Batches of 4 and 3 images."""
 
 TOLERANCE = 1e-5
-"""Weights and gradients of order 1 in float32: sums over a batch are taken in another order. Measured: up to 1e-6."""
+"""Weights and gradients of order 1 in float32: sums over a batch are taken in another order. Measured: up to 1e-6 with the
+U-Net; with MobileNetV2 gradients to 1.5e-8, predictions to 2.4e-7."""
 
 
 def start(arguments, log, backend, num_devices=1):
@@ -167,13 +168,14 @@ def assert_same_training(got, expected):
         np.testing.assert_allclose(got[name], expected[name], rtol=0, atol=TOLERANCE, err_msg=name)
 
 
-def test_the_comparison_is_about_something(tensorflow_pair, jax_pair, mobilenet_pair):
-    for single, _ in (tensorflow_pair, jax_pair, mobilenet_pair):
-        sizes = np.linalg.norm(single["gradients"], axis=1)
-        assert single["gradients"].shape[0] == 5
-        assert sizes.min() > 1000 * TOLERANCE
-        steps = np.abs(np.diff(single["gradients"], axis=0)).max(axis=1)
-        assert steps.min() > 100 * TOLERANCE  # another batch, another gradient
+@pytest.mark.parametrize("pair", ["tensorflow_pair", "jax_pair", "mobilenet_pair"])
+def test_the_comparison_is_about_something(pair, request):
+    single, _ = request.getfixturevalue(pair)
+    sizes = np.linalg.norm(single["gradients"], axis=1)
+    assert single["gradients"].shape[0] == 5
+    assert sizes.min() > 1000 * TOLERANCE
+    steps = np.abs(np.diff(single["gradients"], axis=0)).max(axis=1)
+    assert steps.min() > 100 * TOLERANCE  # another batch, another gradient
 
 
 def test_two_mirrored_devices_train_as_one(tensorflow_pair):
@@ -185,6 +187,7 @@ def test_two_mirrored_devices_train_as_one(tensorflow_pair):
 
 def test_two_mirrored_devices_train_an_encoder_as_one(mobilenet_pair):
     single, mirrored = mobilenet_pair
+    assert (single["num_devices"], mirrored["num_devices"]) == (1, 2)
     assert_same_training(mirrored, single)
 
 

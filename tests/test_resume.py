@@ -524,6 +524,10 @@ REFUSED = {
     "no decay without adamw": ("--weight-decay 0.1", "`weight_decay` belongs to adamw"),
     "no momentum without sgd": ("--momentum 0.5", "`momentum` belongs to sgd"),
     "warm-up longer than the run": ("--warmup-epochs 3", "`warmup_epochs` must be fewer than the epochs"),
+    "warm-up longer than what is left": (
+        "--encoder mobilenet_v2 --architecture densedepth --epochs 9 --unfreeze-at 6 --warmup-epochs 4",
+        "`warmup_epochs` must be at most 3, the epochs before or from unfreezing",
+    ),
     "warm-up before a plateau": ("--warmup-epochs 1 --schedule plateau", "`warmup_epochs` goes before constant"),
     "nothing to unfreeze": ("--unfreeze-at 1", "a U-Net has no encoder"),
     "BatchNorm of what stays frozen": ("--train-batch-norm", "`train_batch_norm` goes with --unfreeze-at"),

@@ -192,3 +192,11 @@ class LoopConfig(DataConfig):
                 "`unfreeze_at` must be fewer than the epochs of the run, or nothing is ever unfrozen. "
                 f"Received: unfreeze_at={self.unfreeze_at}, epochs={self.epochs}"
             )
+        if self.unfreeze_at is not None and self.warmup_epochs:
+            shorter = min(self.unfreeze_at, self.epochs - self.unfreeze_at)
+            if self.warmup_epochs > shorter:
+                raise ValueError(
+                    f"`warmup_epochs` must be at most {shorter}, the epochs before or from unfreezing: the rate rises "
+                    f"in both. Received: warmup_epochs={self.warmup_epochs:g}, unfreeze_at={self.unfreeze_at}, "
+                    f"epochs={self.epochs}"
+                )

@@ -43,7 +43,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         rate = self._rate_at(ops.add(step, self.first_step))
         if not self.fresh_steps:
             return rate
-        return rate * ops.cast(ops.minimum(step, self.fresh_steps), keras.config.floatx()) / self.fresh_steps
+        return rate * (ops.cast(ops.minimum(step, self.fresh_steps), keras.config.floatx()) / self.fresh_steps)
 
     def _rate_at(self, step):
         risen = ops.cast(ops.minimum(step, self.warmup_steps), keras.config.floatx()) / max(1, self.warmup_steps)

@@ -3,60 +3,111 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
+/* What would change a bit does not build; NumPy then does the work. */
+#if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
+#error "Sums of floats have to be rounded one by one, to 32 bits."
+#endif
+#if defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+
 #define MAX_ARRAYS 10
+#define MAX_NUMBERS 2
 
 typedef struct {
     Py_buffer views[MAX_ARRAYS];
+    Py_ssize_t sizes[MAX_ARRAYS]; /* items */
+    double numbers[MAX_NUMBERS];
     int count;
-} Arrays;
+} Arguments;
 
-static void release(Arrays *arrays)
+static void release(Arguments *arguments)
 {
-    while (arrays->count > 0)
-        PyBuffer_Release(&arrays->views[--arrays->count]);
+    while (arguments->count > 0)
+        PyBuffer_Release(&arguments->views[--arguments->count]);
 }
 
-/* Takes the first arguments, contiguous arrays: 'w' in `kinds` is one to be written to, 'r' one to be read. */
-static int take(PyObject *arguments, const char *kinds, Arrays *arrays)
+static Py_ssize_t itemsize(char type)
 {
-    arrays->count = 0;
-    for (; kinds[arrays->count]; arrays->count++) {
-        int flags = kinds[arrays->count] == 'w' ? PyBUF_WRITABLE : PyBUF_SIMPLE;
-        PyObject *array = PyTuple_GetItem(arguments, arrays->count);
-        if (array == NULL || PyObject_GetBuffer(array, &arrays->views[arrays->count], flags) < 0) {
-            release(arrays);
-            return 0;
-        }
+    switch (type) {
+    case 'n':
+        return sizeof(Py_ssize_t);
+    case 'f':
+        return sizeof(float);
+    case 'i':
+        return sizeof(int32_t);
+    case 'h':
+    case 'H':
+        return sizeof(int16_t);
+    default:
+        return 1;
+    }
+}
+
+/* The next array: contiguous, aligned, of this type. */
+static int take_array(PyObject *array, char type, int is_written, Arguments *arguments)
+{
+    Py_buffer *view = &arguments->views[arguments->count];
+    if (PyObject_GetBuffer(array, view, PyBUF_ND | PyBUF_FORMAT | (is_written ? PyBUF_WRITABLE : 0)) < 0)
+        return 0;
+    arguments->sizes[arguments->count++] = view->len / view->itemsize;
+    int is_float = view->format != NULL && view->format[0] == 'f';
+    if ((view->format != NULL && strlen(view->format) != 1) || view->itemsize != itemsize(type) ||
+        is_float != (type == 'f') || (uintptr_t)view->buf % (uintptr_t)view->itemsize) {
+        PyErr_Format(PyExc_TypeError, "Argument %d must be an aligned array of type '%c'.", arguments->count, type);
+        return 0;
     }
     return 1;
 }
 
-/* Behind the arrays; where it is none, the error is found by `finish`. */
-static double number(PyObject *arguments, Py_ssize_t index)
+static int overlap(const Py_buffer *one, const Py_buffer *other)
 {
-    PyObject *value = PyTuple_GetItem(arguments, index);
-    return value == NULL ? 0.0 : PyFloat_AsDouble(value);
+    const char *first = one->buf, *second = other->buf;
+    return one->len && other->len && first < second + other->len && second < first + one->len;
 }
 
-static PyObject *finish(Arrays *arrays, int fits)
+/* Takes arrays of the types in `types`, those with a star in front to be written to, and so many numbers behind them. */
+static int take(PyObject *tuple, const char *types, int numbers, Arguments *arguments)
 {
-    release(arrays);
-    if (!fits && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "The arrays' lengths do not belong together.");
-    if (!fits)
-        return NULL;
-    Py_RETURN_NONE;
+    int is_written[MAX_ARRAYS] = {0};
+    Py_ssize_t number = 0, given = PyTuple_Size(tuple);
+    arguments->count = 0;
+    for (; *types; types++) {
+        int index = arguments->count;
+        if (*types == '*') {
+            is_written[index] = 1;
+            continue;
+        }
+        if (index >= given || !take_array(PyTuple_GetItem(tuple, index), *types, is_written[index], arguments))
+            break;
+    }
+    if (!*types && given == arguments->count + numbers)
+        for (; number < numbers && !PyErr_Occurred(); number++)
+            arguments->numbers[number] = PyFloat_AsDouble(PyTuple_GetItem(tuple, arguments->count + number));
+    if (!PyErr_Occurred() && (*types || given != arguments->count + numbers))
+        PyErr_Format(PyExc_TypeError, "Other arguments are expected. Received: %zd", given);
+    for (int i = 0; i < arguments->count && !PyErr_Occurred(); i++)
+        for (int j = 0; j < arguments->count; j++)
+            if (i != j && is_written[i] && overlap(&arguments->views[i], &arguments->views[j]))
+                PyErr_Format(PyExc_ValueError, "Argument %d, to be written to, overlaps with argument %d.", i + 1, j + 1);
+    if (!PyErr_Occurred())
+        return 1;
+    release(arguments);
+    return 0;
 }
 
-/* How many items an array has; -1 for a part of one. */
-static Py_ssize_t length(const Arrays *arrays, int index, size_t itemsize)
+static PyObject *finish(Arguments *arguments, int fits)
 {
-    Py_ssize_t size = (Py_ssize_t)itemsize, bytes = arrays->views[index].len;
-    return bytes % size ? -1 : bytes / size;
+    release(arguments);
+    if (fits)
+        Py_RETURN_NONE;
+    PyErr_SetString(PyExc_ValueError, "The arguments' lengths or values do not belong together.");
+    return NULL;
 }
 
 /* Whether the counts are positive and add up. */
@@ -84,33 +135,33 @@ static inline int32_t as_bits(float value)
     return bits;
 }
 
-static PyObject *cover(PyObject *module, PyObject *arguments)
+static PyObject *cover(PyObject *module, PyObject *tuple)
 {
-    Arrays arrays;
+    Arguments arguments;
     (void)module;
-    if (!take(arguments, "rrrrrrww", &arrays))
+    if (!take(tuple, "nnHfff*f*H", 0, &arguments))
         return NULL;
-    const Py_ssize_t *starts = arrays.views[0].buf, *counts = arrays.views[1].buf;
-    const uint16_t *numbers = arrays.views[2].buf;
-    const float *level = arrays.views[3].buf, *slope = arrays.views[4].buf, *u = arrays.views[5].buf;
-    float *inverse_depth = arrays.views[6].buf;
-    uint16_t *surface = arrays.views[7].buf;
-    Py_ssize_t stretches = length(&arrays, 0, sizeof *starts), width = length(&arrays, 5, sizeof *u);
-    Py_ssize_t size = length(&arrays, 6, sizeof *inverse_depth);
-    int fits = width > 0 && size % width == 0 && length(&arrays, 1, sizeof *counts) == stretches &&
-               length(&arrays, 2, 2) == stretches && length(&arrays, 3, 4) == stretches &&
-               length(&arrays, 4, 4) == stretches && length(&arrays, 7, 2) == size;
-    for (Py_ssize_t i = 0; fits && i < stretches; i++) /* each inside its row */
-        fits = starts[i] >= 0 && starts[i] <= size && counts[i] >= 0 && counts[i] <= size - starts[i] &&
-               counts[i] <= width - starts[i] % width;
+    const Py_ssize_t *starts = arguments.views[0].buf, *counts = arguments.views[1].buf;
+    const uint16_t *numbers = arguments.views[2].buf;
+    const float *level = arguments.views[3].buf, *slope = arguments.views[4].buf, *u = arguments.views[5].buf;
+    float *inverse_depth = arguments.views[6].buf;
+    uint16_t *surface = arguments.views[7].buf;
+    const Py_ssize_t *sizes = arguments.sizes, stretches = sizes[0], width = sizes[5], size = sizes[6];
+    int fits = width > 0 && size % width == 0 && sizes[1] == stretches && sizes[2] == stretches &&
+               sizes[3] == stretches && sizes[4] == stretches && sizes[7] == size;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t i = 0; i < stretches; i++) {
-            const float first = level[i], step = slope[i], *across = u + starts[i] % width;
+            const Py_ssize_t start = starts[i], count = counts[i];
+            if (start < 0 || start > size || count < 0 || count > size - start || count > width - start % width) {
+                fits = 0; /* it leaves its row */
+                break;
+            }
+            const float first = level[i], step = slope[i], *across = u + start % width;
             const uint16_t number = numbers[i];
-            float *nearest = inverse_depth + starts[i];
-            uint16_t *shown = surface + starts[i];
-            for (Py_ssize_t x = 0; x < counts[i]; x++) {
+            float *nearest = inverse_depth + start;
+            uint16_t *shown = surface + start;
+            for (Py_ssize_t x = 0; x < count; x++) {
                 float nearness = across[x] * step + first;
                 shown[x] = nearness >= nearest[x] ? number : shown[x];
                 nearest[x] = nearness >= nearest[x] ? nearness : nearest[x];
@@ -118,44 +169,40 @@ static PyObject *cover(PyObject *module, PyObject *arguments)
         }
         Py_END_ALLOW_THREADS
     }
-    return finish(&arrays, fits);
+    return finish(&arguments, fits);
 }
 
 #define CHUNK 64 /* pixels whose places are computed side by side, before their texels are fetched one by one */
+#define ONE 127  /* exponent bits of 1.0 */
 
-/* Exponents of a float: of 1, and of 2^(14 + level) for the finest and the coarsest level. */
-#define ONE 127
-
-static PyObject *fetch(PyObject *module, PyObject *arguments)
+static PyObject *fetch(PyObject *module, PyObject *tuple)
 {
-    Arrays arrays;
+    Arguments arguments;
     (void)module;
-    if (!take(arguments, "rrrrrrrrrw", &arrays))
+    if (!take(tuple, "niifffifB*B", 1, &arguments))
         return NULL;
-    const Py_ssize_t *counts = arrays.views[0].buf;
-    const int32_t *fineness = arrays.views[1].buf, *start = arrays.views[2].buf, *noise = arrays.views[6].buf;
-    const float *right = arrays.views[3].buf, *line = arrays.views[4].buf, *depth = arrays.views[5].buf;
-    const float *u = arrays.views[7].buf;
-    const uint8_t *table = arrays.views[8].buf;
-    uint8_t *texture = arrays.views[9].buf;
-    Py_ssize_t runs = length(&arrays, 0, sizeof *counts), size = length(&arrays, 5, sizeof *depth);
-    Py_ssize_t width = length(&arrays, 7, sizeof *u);
-    uint32_t texels = (uint32_t)arrays.views[8].len;
-    int levels = (int)number(arguments, 10);
-    int fits = !PyErr_Occurred() && levels >= 0 && levels <= 9 && width > 0 && size % width == 0 &&
-               length(&arrays, 6, 4) == size &&
-               texels > 0 && length(&arrays, 1, 4) == runs && length(&arrays, 2, 4) == runs &&
-               length(&arrays, 3, 8) == runs && length(&arrays, 4, 8) == runs && arrays.views[9].len == size &&
-               adds_up(counts, runs, size);
+    const Py_ssize_t *counts = arguments.views[0].buf;
+    const int32_t *fineness = arguments.views[1].buf, *start = arguments.views[2].buf, *noise = arguments.views[6].buf;
+    const float *right = arguments.views[3].buf, *line = arguments.views[4].buf, *depth = arguments.views[5].buf;
+    const float *u = arguments.views[7].buf;
+    const uint8_t *table = arguments.views[8].buf;
+    uint8_t *texture = arguments.views[9].buf;
+    const Py_ssize_t *sizes = arguments.sizes, runs = sizes[0], size = sizes[5], width = sizes[7], texels = sizes[8];
+    const double last = arguments.numbers[0]; /* 2^(14 + 9) is the last float whose neighbours are 1 apart */
+    int fits = last >= 0 && last <= 9 && width > 0 && size % width == 0 && texels > 0 && texels <= INT32_MAX &&
+               sizes[1] == runs && sizes[2] == runs && sizes[3] == 2 * runs && sizes[4] == 2 * runs &&
+               sizes[6] == size && sizes[9] == size && adds_up(counts, runs, size);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
+        const int levels = (int)last;
         const int32_t low = (ONE + 13) << 23, high = (int32_t)(((uint32_t)(ONE + 14 + levels) << 23) - 1);
         const uint32_t opposite = ((uint32_t)(2 * ONE + 14 + levels) << 23) - 1;
         Py_ssize_t pixel = 0;
         for (Py_ssize_t run = 0; run < runs; run++) {
             const float right_x = right[run], right_y = right[runs + run];
             const float line_x = line[run], line_y = line[runs + run];
-            for (Py_ssize_t end = pixel + counts[run]; pixel < end;) {
+            const Py_ssize_t count = counts[run], end = count < size - pixel ? pixel + count : size;
+            while (pixel < end) {
                 Py_ssize_t column = pixel % width, some = end - pixel;
                 uint32_t place[CHUNK];
                 some = some < CHUNK ? some : CHUNK;
@@ -173,41 +220,40 @@ static PyObject *fetch(PyObject *module, PyObject *arguments)
                     place[i] = ((uint32_t)(y | side) << levels) + (uint32_t)x + (uint32_t)start[run];
                 }
                 for (int i = 0; i < (int)some; i++)
-                    texture[pixel + i] = table[place[i] < texels ? place[i] : texels - 1];
+                    texture[pixel + i] = table[place[i] < (uint32_t)texels ? place[i] : (uint32_t)texels - 1];
                 pixel += some;
             }
         }
         Py_END_ALLOW_THREADS
     }
-    return finish(&arrays, fits);
+    return finish(&arguments, fits);
 }
 
-static PyObject *lighten(PyObject *module, PyObject *arguments)
+static PyObject *lighten(PyObject *module, PyObject *tuple)
 {
-    Arrays arrays;
+    Arguments arguments;
     (void)module;
-    if (!take(arguments, "rrrrrrrrw", &arrays))
+    if (!take(tuple, "nffnffBf*f", 0, &arguments))
         return NULL;
-    const Py_ssize_t *counts = arrays.views[0].buf, *run_counts = arrays.views[3].buf;
-    const float *first = arrays.views[1].buf, *slope = arrays.views[2].buf, *columns = arrays.views[7].buf;
-    const float *dark = arrays.views[4].buf, *rise = arrays.views[5].buf;
-    const uint8_t *texture = arrays.views[6].buf;
-    float *light = arrays.views[8].buf;
-    Py_ssize_t stretches = length(&arrays, 0, sizeof *counts), runs = length(&arrays, 3, sizeof *run_counts);
-    Py_ssize_t width = length(&arrays, 7, sizeof *columns), size = arrays.views[6].len;
-    int fits = width > 0 && size % width == 0 && length(&arrays, 1, 12) == stretches &&
-               length(&arrays, 2, 12) == stretches &&
-               length(&arrays, 4, 12) == runs && length(&arrays, 5, 12) == runs && length(&arrays, 8, 12) == size &&
+    const Py_ssize_t *counts = arguments.views[0].buf, *run_counts = arguments.views[3].buf;
+    const float *first = arguments.views[1].buf, *slope = arguments.views[2].buf, *columns = arguments.views[7].buf;
+    const float *dark = arguments.views[4].buf, *rise = arguments.views[5].buf;
+    const uint8_t *texture = arguments.views[6].buf;
+    float *light = arguments.views[8].buf;
+    const Py_ssize_t *sizes = arguments.sizes, stretches = sizes[0], runs = sizes[3], size = sizes[6], width = sizes[7];
+    int fits = width > 0 && size % width == 0 && sizes[1] == 3 * stretches && sizes[2] == 3 * stretches &&
+               sizes[4] == 3 * runs && sizes[5] == 3 * runs && sizes[8] == 3 * size &&
                adds_up(counts, stretches, size) && adds_up(run_counts, runs, size);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         Py_ssize_t pixel = 0, run = -1, run_end = 0;
-        for (Py_ssize_t stretch = 0; stretch < stretches; stretch++)
-            for (Py_ssize_t end = pixel + counts[stretch]; pixel < end;) {
+        for (Py_ssize_t stretch = 0; stretch < stretches; stretch++) {
+            const Py_ssize_t count = counts[stretch], end = count < size - pixel ? pixel + count : size;
+            while (pixel < end) {
                 Py_ssize_t column = pixel % width, some;
-                if (pixel == run_end)
+                while (pixel >= run_end && run < runs - 1)
                     run_end += run_counts[++run];
-                some = (end < run_end ? end : run_end) - pixel;
+                some = (end < run_end || pixel >= run_end ? end : run_end) - pixel;
                 some = some < width - column ? some : width - column;
                 for (int channel = 0; channel < 3; channel++) {
                     const float level = first[channel * stretches + stretch], step = slope[channel * stretches + stretch];
@@ -218,23 +264,23 @@ static PyObject *lighten(PyObject *module, PyObject *arguments)
                 }
                 pixel += some;
             }
+        }
         Py_END_ALLOW_THREADS
     }
-    return finish(&arrays, fits);
+    return finish(&arguments, fits);
 }
 
-static PyObject *expose(PyObject *module, PyObject *arguments)
+static PyObject *expose(PyObject *module, PyObject *tuple)
 {
-    Arrays arrays;
+    Arguments arguments;
     (void)module;
-    if (!take(arguments, "rrw", &arrays))
+    if (!take(tuple, "ff*h", 2, &arguments))
         return NULL;
-    const float *light = arrays.views[0].buf, *inverse_depth = arrays.views[1].buf;
-    int16_t *grey = arrays.views[2].buf;
-    Py_ssize_t size = length(&arrays, 1, sizeof *inverse_depth);
-    const float bend = (float)number(arguments, 3);
-    const float white = (float)number(arguments, 4);
-    int fits = !PyErr_Occurred() && length(&arrays, 0, 12) == size && length(&arrays, 2, 6) == size;
+    const float *light = arguments.views[0].buf, *inverse_depth = arguments.views[1].buf;
+    int16_t *grey = arguments.views[2].buf;
+    const Py_ssize_t size = arguments.sizes[1];
+    const float bend = (float)arguments.numbers[0], white = (float)arguments.numbers[1];
+    int fits = arguments.sizes[0] == 3 * size && arguments.sizes[2] == 3 * size && white >= 0 && white <= INT16_MAX;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         for (int channel = 0; channel < 3; channel++, light += size, grey += size)
@@ -244,7 +290,7 @@ static PyObject *expose(PyObject *module, PyObject *arguments)
             }
         Py_END_ALLOW_THREADS
     }
-    return finish(&arrays, fits);
+    return finish(&arguments, fits);
 }
 
 /* Four times the mean with weights 1 2 1 of three rows; at the picture's upper and lower edge of the row alone. */
@@ -269,28 +315,28 @@ static void blur_along(const int16_t *row, int16_t *levels, Py_ssize_t width, co
     levels[width - 1] = to_grey(4 * row[width - 1], grain[width - 1], noise);
 }
 
-static PyObject *develop(PyObject *module, PyObject *arguments)
+static PyObject *develop(PyObject *module, PyObject *tuple)
 {
-    Arrays arrays;
+    Arguments arguments;
     (void)module;
-    if (!take(arguments, "rrww", &arrays))
+    if (!take(tuple, "hh*h*B", 1, &arguments))
         return NULL;
-    const int16_t *grey = arrays.views[0].buf, *grain = arrays.views[1].buf;
-    int16_t *scratch = arrays.views[2].buf;
-    uint8_t *image = arrays.views[3].buf;
-    Py_ssize_t size = length(&arrays, 0, sizeof *grey), width = length(&arrays, 2, 4 * sizeof *scratch);
-    const int16_t noise = (int16_t)number(arguments, 4);
-    int fits = !PyErr_Occurred() && width > 1 && size % (3 * width) == 0 && length(&arrays, 1, 2) == size &&
-               arrays.views[3].len == size;
+    const int16_t *grey = arguments.views[0].buf, *grain = arguments.views[1].buf;
+    int16_t *scratch = arguments.views[2].buf;
+    uint8_t *image = arguments.views[3].buf;
+    const Py_ssize_t *sizes = arguments.sizes, size = sizes[0], width = sizes[2] / 4, pixels = size / 3;
+    const double noise = arguments.numbers[0];
+    int fits = width > 1 && sizes[2] == 4 * width && size % (3 * width) == 0 && pixels > width && sizes[1] == size &&
+               sizes[3] == size && noise >= INT16_MIN && noise <= INT16_MAX;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        const Py_ssize_t pixels = size / 3, height = pixels / width;
+        const Py_ssize_t height = pixels / width;
         int16_t *red = scratch + width, *green = red + width, *blue = green + width;
         for (Py_ssize_t y = 0; y < height; y++) {
             for (int channel = 0; channel < 3; channel++) {
                 Py_ssize_t place = channel * pixels + y * width;
                 blur_down(grey + place, scratch, width, y == 0 || y == height - 1);
-                blur_along(scratch, red + channel * width, width, grain + place, noise);
+                blur_along(scratch, red + channel * width, width, grain + place, (int16_t)noise);
             }
             for (Py_ssize_t x = 0; x < width; x++, image += 3) {
                 image[0] = (uint8_t)red[x];
@@ -300,7 +346,7 @@ static PyObject *develop(PyObject *module, PyObject *arguments)
         }
         Py_END_ALLOW_THREADS
     }
-    return finish(&arrays, fits);
+    return finish(&arguments, fits);
 }
 
 static PyMethodDef methods[] = {
@@ -324,8 +370,18 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* Of these functions and their arguments; pixels.py has the same. An older build is not used. */
+#define VERSION 1
+
+static int add_version(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "VERSION", VERSION);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_version}, {0, NULL}};
+
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_pixels", NULL, 0, methods, NULL, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "_pixels", NULL, 0, methods, slots, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit__pixels(void)

@@ -5,13 +5,9 @@ from functools import cache
 import numpy as np
 
 from densedepth_keras.data.buffers import keep_freed_memory
+from densedepth_keras.data.rendering import kernels
 from densedepth_keras.data.rendering.pixels import ONE
 from densedepth_keras.data.rendering.textures import TEXELS, paint_textures
-
-try:
-    from densedepth_keras.data.rendering._pixels import fetch
-except ImportError:  # installed without a compiler
-    from densedepth_keras.data.rendering.pixels import fetch
 
 LEVELS = TEXELS.bit_length() - 1  # level n has TEXELS >> n texels a side
 
@@ -36,7 +32,9 @@ def look_up(runs, rows, surfaces, view, depth):
     first = np.array([starts[material.texture] for material in surfaces.materials], np.int32)[rows]
     noise = stretch(make_noise()[1], depth.size)
     texture = np.empty(depth.size, np.uint8)
-    fetch(runs.counts, fineness.astype(np.int32), first, right, line, depth, noise, view.u, table, texture, LEVELS)
+    kernels.fetch(
+        runs.counts, fineness.astype(np.int32), first, right, line, depth, noise, view.u, table, texture, LEVELS
+    )
     return texture
 
 

@@ -4,12 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from densedepth_keras.data.rendering import kernels
 from densedepth_keras.data.rendering.scene import FIRST_BODY
-
-try:
-    from densedepth_keras.data.rendering._pixels import cover
-except ImportError:  # installed without a compiler
-    from densedepth_keras.data.rendering.pixels import cover
 
 
 class Faces(NamedTuple):
@@ -49,7 +45,7 @@ def draw_boxes(view, faces, parts, inverse_depth, surface):
     if stretches is None:
         return
     number, row, start, counts, level, slope = stretches
-    cover(row * len(view.u) + start, counts, number, level, slope, view.u, inverse_depth, surface)
+    kernels.cover(row * len(view.u) + start, counts, number, level, slope, view.u, inverse_depth, surface)
 
 
 def _cut_faces(view, faces, parts):

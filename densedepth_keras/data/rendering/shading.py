@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from densedepth_keras.data.rendering import kernels
 from densedepth_keras.data.rendering.atlas import look_up, make_noise, stretch
 from densedepth_keras.data.rendering.geometry import View
 from densedepth_keras.data.rendering.lighting import illuminate
@@ -10,11 +11,6 @@ from densedepth_keras.data.rendering.spans import Stretches, find_changes, make_
 from densedepth_keras.data.rendering.surfaces import describe
 from densedepth_keras.data.rendering.tracing import trace
 from densedepth_keras.data.sample import Sample
-
-try:
-    from densedepth_keras.data.rendering._pixels import develop, expose, lighten
-except ImportError:  # installed without a compiler
-    from densedepth_keras.data.rendering.pixels import develop, expose, lighten
 
 LIGHT_STEP = 0.04  # width of the picture between points where the light is computed, 2.4 degrees
 
@@ -68,10 +64,10 @@ def _expose(scene, light, stretches, runs, albedo, texture, inverse_depth, depth
         albedo: of each run, from `_find_albedo`.
     """
     lit, grey = (np.empty((3, *depth.shape), dtype) for dtype in (np.float32, np.int16))
-    lighten(stretches.counts, *stretches.lines(light), runs.counts, *albedo, texture, stretches.columns, lit)
+    kernels.lighten(stretches.counts, *stretches.lines(light), runs.counts, *albedo, texture, stretches.columns, lit)
     mean = float(np.einsum("ij,ij->", lit[1], depth)) / depth.size
-    expose(lit, inverse_depth, grey, 0.9 / scene.exposure * max(mean, 1e-6), 255 * 4 * 1.9**0.75)
+    kernels.expose(lit, inverse_depth, grey, 0.9 / scene.exposure * max(mean, 1e-6), 255 * 4 * 1.9**0.75)
     grain = stretch(make_noise()[0][scene.grain :], grey.size).reshape(grey.shape)
     image = np.empty((*depth.shape, 3), np.uint8)
-    develop(grey, grain, np.empty((4, depth.shape[1]), np.int16), image, round(8 * scene.noise))
+    kernels.develop(grey, grain, np.empty((4, depth.shape[1]), np.int16), image, round(8 * scene.noise))
     return image

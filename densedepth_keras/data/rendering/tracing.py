@@ -5,11 +5,6 @@ import numpy as np
 from densedepth_keras.data.rendering.boxes import draw_boxes, make_faces
 from densedepth_keras.data.rendering.scene import FIRST_BODY, SHADE_REACH, SKIRTING
 
-try:
-    from densedepth_keras.data.rendering._pixels import cover
-except ImportError:  # installed without a compiler
-    from densedepth_keras.data.rendering.pixels import cover
-
 
 def trace(scene, view):
     """Finds what every pixel shows.
@@ -58,12 +53,13 @@ def _draw_room(scene, view):
     planes = view.basis.T.repeat(2, axis=0) / steps[:, None].astype(np.float32)  # row 2 axis + (0 low, 1 high)
     order = _find_candidates(planes, view)
     order = order[np.argsort(planes[order, 1])]
-    planes, height = planes[order], view.shape[0]
+    planes, (height, width) = planes[order], view.shape
     level = planes[:, :1] + planes[:, 2:] * view.v
     counts = _split_rows(level, planes[:, 1], view).T.ravel()
-    inverse_depth, surface = np.zeros(view.shape, np.float32), np.empty(view.shape, np.uint16)
-    numbers, slopes = np.tile(order.astype(np.uint16), height), np.tile(planes[:, 1], height)
-    cover(np.cumsum(counts) - counts, counts, numbers, level.T.ravel(), slopes, view.u, inverse_depth, surface)
+    inverse_depth = np.repeat(np.tile(planes[:, 1], height), counts).reshape(height, width)
+    inverse_depth *= view.u
+    inverse_depth += np.repeat(level.T.ravel(), counts).reshape(height, width)
+    surface = np.repeat(np.tile(order.astype(np.uint16), height), counts).reshape(height, width)
     if scene.skirting:
         _draw_skirting(scene.skirting, view, inverse_depth, surface)
     return inverse_depth, surface
