@@ -50,8 +50,8 @@ TRAIN = ["train", *DATA, *NETWORK, *LOOP]
 """Batches of 4 and 3 images."""
 
 TOLERANCE = 1e-5
-"""Weights and gradients of order 1 in float32: sums over a batch are taken in another order. Measured: up to 1e-6 with the
-U-Net; with MobileNetV2 gradients to 1.5e-8, predictions to 2.4e-7."""
+"""Weights and gradients of order 1 in float32: sums over a batch are taken in another order. Measured: up to 1e-6 with
+the U-Net; with MobileNetV2 gradients to 1.5e-8, predictions to 2.4e-7."""
 
 
 def start(arguments, log, backend, num_devices=1):
