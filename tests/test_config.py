@@ -230,6 +230,10 @@ def test_what_is_to_be_predicted():
     assert (live.is_live, live.serve, live.side_by_side) == (True, 8000, False)
 
 
+def test_formats_may_be_written_with_blanks():
+    assert PredictConfig(inputs=("a.png",), formats="png16, npy ,png16").formats == ("png16", "npy")
+
+
 def test_what_is_to_be_exported():
     assert parsed(ExportConfig, "runs/a", "--image-size", "240", "320").image_size == (240, 320)
     assert parsed(ExportConfig, "--image-size", "dynamic").image_size == "dynamic"

@@ -96,7 +96,9 @@ class PredictConfig:
 
     def _settle_tuples(self):
         """The command line gives lists, and formats as one word."""
-        formats = self.formats.split(",") if isinstance(self.formats, str) else self.formats
+        formats = self.formats
+        if isinstance(formats, str):
+            formats = [part.strip() for part in formats.split(",")]
         object.__setattr__(self, "formats", tuple(dict.fromkeys(formats)))
         for name in ("inputs", "range", "at"):
             value = getattr(self, name)
