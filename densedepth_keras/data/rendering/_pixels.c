@@ -121,6 +121,11 @@ static int adds_up(const Py_ssize_t *counts, Py_ssize_t number, Py_ssize_t total
     return total == 0;
 }
 
+static inline Py_ssize_t least(Py_ssize_t one, Py_ssize_t other)
+{
+    return one < other ? one : other;
+}
+
 static inline float as_float(int32_t bits)
 {
     float value;
@@ -201,12 +206,10 @@ static PyObject *fetch(PyObject *module, PyObject *tuple)
         for (Py_ssize_t run = 0; run < runs; run++) {
             const float right_x = right[run], right_y = right[runs + run];
             const float line_x = line[run], line_y = line[runs + run];
-            const Py_ssize_t count = counts[run], end = count < size - pixel ? pixel + count : size;
+            const Py_ssize_t end = pixel + least(counts[run], size - pixel);
             while (pixel < end) {
-                Py_ssize_t column = pixel % width, some = end - pixel;
+                const Py_ssize_t column = pixel % width, some = least(least(end - pixel, width - column), CHUNK);
                 uint32_t place[CHUNK];
-                some = some < CHUNK ? some : CHUNK;
-                some = some < width - column ? some : width - column;
                 for (int i = 0; i < (int)some; i++) {
                     float far = depth[pixel + i], across = u[column + i];
                     uint32_t bits = (uint32_t)as_bits(far);
@@ -248,13 +251,14 @@ static PyObject *lighten(PyObject *module, PyObject *tuple)
         Py_BEGIN_ALLOW_THREADS
         Py_ssize_t pixel = 0, run = -1, run_end = 0;
         for (Py_ssize_t stretch = 0; stretch < stretches; stretch++) {
-            const Py_ssize_t count = counts[stretch], end = count < size - pixel ? pixel + count : size;
+            const Py_ssize_t end = pixel + least(counts[stretch], size - pixel);
             while (pixel < end) {
-                Py_ssize_t column = pixel % width, some;
+                const Py_ssize_t column = pixel % width;
                 while (pixel >= run_end && run < runs - 1)
                     run_end += run_counts[++run];
-                some = (end < run_end || pixel >= run_end ? end : run_end) - pixel;
-                some = some < width - column ? some : width - column;
+                Py_ssize_t some = least(end - pixel, width - column);
+                if (run_end > pixel)
+                    some = least(some, run_end - pixel);
                 for (int channel = 0; channel < 3; channel++) {
                     const float level = first[channel * stretches + stretch], step = slope[channel * stretches + stretch];
                     const float base = dark[channel * runs + run], gain = rise[channel * runs + run];
@@ -354,8 +358,8 @@ static PyMethodDef methods[] = {
      "cover(starts, counts, numbers, level, slope, u, inverse_depth, surface)\n\n"
      "Draws stretches of pixels, inverse depth `slope * u + level`, uint16 `numbers`, where nothing is nearer yet."},
     {"fetch", fetch, METH_VARARGS,
-     "fetch(counts, fineness, start, right, line, depth, noise, u, table, texture, levels)\n\n"
-     "Fills `texture` as `atlas.look_up` does: runs of `counts` pixels with int32 `fineness` and `start`, float32 (2, n)\n"
+     "fetch(counts, fineness, starts, right, line, depth, noise, u, table, texture, levels)\n\n"
+     "Fills `texture` as `pixels.fetch` does: runs of `counts` pixels with int32 `fineness` and `starts`, float32 (2, n)\n"
      "`right` and `line`; float32 `depth` and int32 `noise` of every pixel, float32 `u` of every column."},
     {"lighten", lighten, METH_VARARGS,
      "lighten(counts, first, slope, run_counts, dark, rise, texture, columns, light)\n\n"
