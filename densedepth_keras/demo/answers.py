@@ -142,6 +142,10 @@ class Answers:
             write(path, point_cloud(image, depth, camera, max_points=most))
         return path, camera
 
+    def has(self, answer: Answer | None, path: str | Path) -> bool:
+        """Whether `answer` is of the photo at `path`, and still kept."""
+        return answer is not None and answer.photo == Path(path) and self.shelf.holds(answer.folder.name)
+
     def forget(self, answer: Answer | None) -> None:
         """Takes an answer's files away."""
         if answer is not None:

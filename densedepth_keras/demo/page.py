@@ -148,10 +148,13 @@ class _Shown:
 
 def _answer(gr, answers, sent, old, near, far):
     """What the page shows of a photo; the point clouds come after it. Inputs are as a browser sent them."""
-    answers.forget(old)
     nothing = gr.update(visible=False), None, *[gr.skip()] * 8
     if sent is None or sent["path"] is None:
+        answers.forget(old)
         return _BEFORE, *nothing
+    if answers.has(old, sent["path"]):  # Gradio's page (6.31) sends a photo that takes the place of another twice
+        return [gr.skip()] * (1 + len(nothing))
+    answers.forget(old)
     try:
         answer = answers.measure(sent["path"])
         ends = (near, far) if _is_range(near, far) else answers.range

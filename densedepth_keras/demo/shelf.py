@@ -29,12 +29,15 @@ class Shelf:
             folder.mkdir()
             return folder
 
+    def holds(self, name: str) -> bool:
+        """Whether the folder of that name is still there."""
+        return (self.folder / name).is_dir()
+
     def find(self, name: str) -> Path:
         """The folder of that name; a FileNotFoundError that says what to do where it is gone."""
-        folder = self.folder / name
-        if not folder.is_dir():
+        if not self.holds(name):
             raise FileNotFoundError("This answer is no longer kept: choose the photo again.")
-        return folder
+        return self.folder / name
 
     def drop(self, name: str) -> None:
         """Takes a folder away; none of that name is fine."""

@@ -12,9 +12,10 @@ class FakePredictor:
     min_depth, max_depth = 0.1, 10.0
 
     def __init__(self, seconds=0.0):
-        self.seconds = seconds
+        self.seconds, self.asked = seconds, 0
 
     def predict(self, image):
+        self.asked += 1
         time.sleep(self.seconds)
         return metres(image)
 

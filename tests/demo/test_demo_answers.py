@@ -124,6 +124,15 @@ def test_a_full_disk_keeps_nothing_of_the_answer(answers, photo, monkeypatch):
     assert list((answers.folder / "answers").iterdir()) == []
 
 
+def test_an_answer_knows_its_photo_while_it_is_kept(answers, photo):
+    answer = answers.measure(photo)
+    assert answers.has(answer, str(photo))
+    assert not answers.has(answer, photo.with_name("another.png"))
+    assert not answers.has(None, photo)
+    answers.forget(answer)
+    assert not answers.has(answer, photo)
+
+
 def test_a_forgotten_answer_says_so(answers, photo):
     answer = answers.measure(photo)
     answers.forget(answer)

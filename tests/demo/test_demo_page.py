@@ -67,12 +67,17 @@ def left():
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory, left):
+def predictor():
+    return FakePredictor(seconds=0.2)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, left, predictor):
     folder = tmp_path_factory.mktemp("temporary")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
         config = DemoConfig(port=0, max_upload_mb=1, max_megapixels=4)
-        with served(config, print, FakePredictor(seconds=0.2)) as place:
+        with served(config, print, predictor) as place:
             yield place
     assert not list(folder.glob("densedepth-demo-*"))  # nothing stays
     gc.collect()  # Gradio leaves event loops open: here that is ignored, in a later test it would be its failure
@@ -122,15 +127,19 @@ def wait_for_depth(page):
     page.wait_for_function("() => document.querySelector('.depth-view img')?.naturalWidth > 0")
 
 
+def place_at_rest(picture):
+    """Where it is on the screen, once it moves no more: the page grows for a while as an answer comes."""
+    picture.click(trial=True)  # clicks nothing: scrolls there, and waits until two frames show it at one place
+    return picture.bounding_box()
+
+
 def click_pixel(page, image, row, column):
     """Clicks the middle of a pixel of the photo, and gives what is said."""
     picture = page.locator(".depth-view img")
-    picture.scroll_into_view_if_needed()
-    box, natural = picture.bounding_box(), picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
+    box, natural = place_at_rest(picture), picture.evaluate("img => [img.naturalWidth, img.naturalHeight]")
     assert natural[1] == image.shape[0]
-    x = box["x"] + (column + 0.5) * box["width"] / natural[0]
-    y = box["y"] + (row + 0.5) * box["height"] / natural[1]
-    page.mouse.click(x, y)
+    x, y = (column + 0.5) * box["width"] / natural[0], (row + 0.5) * box["height"] / natural[1]
+    picture.click(position={"x": x, "y": y})
     page.mouse.move(0, 0)  # away: what stays is what was clicked
     page.wait_for_function("() => document.querySelector('.depth-said b')")
     return page.inner_text(".depth-said")
@@ -171,7 +180,7 @@ def test_pointing_tells_metres_and_leaving_does_not(visit, tmp_path):
     page, image = visit(), slope()
     give(page, write_photo(tmp_path / "room.png", image))
     wait_for_depth(page)
-    box = page.locator(".depth-view img").bounding_box()
+    box = place_at_rest(page.locator(".depth-view img"))
     page.mouse.move(box["x"] + 3, box["y"] + 3)
     page.wait_for_function("() => document.querySelector('.depth-said b')")
     assert_tells(page.inner_text(".depth-said"), image, 0, 0)
@@ -187,7 +196,7 @@ def test_a_large_photo_tells_the_metres_of_its_own_pixels(visit, tmp_path):
     page, image = visit(), slope(1000, 1600)
     give(page, write_photo(tmp_path / "large.png", image))
     wait_for_depth(page)
-    box = page.locator(".depth-view img").bounding_box()
+    box = place_at_rest(page.locator(".depth-view img"))
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_function("() => document.querySelector('.depth-said b')")
     said = page.inner_text(".depth-said")
@@ -216,6 +225,20 @@ def test_bad_photos_are_told_and_the_page_goes_on(visit, tmp_path):
     wait_for_depth(page)
     assert page.locator(".status.error").count() == 0
     assert_tells(click_pixel(page, image, 5, 6), image, 5, 6)
+
+
+def test_a_photo_in_place_of_another_is_predicted_once(visit, predictor, tmp_path):
+    page, before = visit(), predictor.asked
+    for name, columns in (("first", 70), ("second", 80), ("third", 90), ("fourth", 100)):
+        give(page, write_photo(tmp_path / f"{name}.png", slope(60, columns)))
+        page.wait_for_selector(f"#said >> text={columns}x60 pixels")
+    wait_for_depth(page)
+    picture = page.locator(".depth-view img").get_attribute("src")
+    click_pixel(page, slope(60, 100), 5, 6)
+    assert predictor.asked == before + 4
+    page.wait_for_timeout(500)  # nothing else comes
+    assert page.locator(".depth-view img").get_attribute("src") == picture
+    assert predictor.asked == before + 4
 
 
 def test_a_file_too_large_is_refused_by_size(visit, tmp_path):
@@ -324,6 +347,8 @@ def test_a_photo_can_be_taken(visit):
     page = visit(permissions=["camera"])
     page.get_by_label("Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
+    # The button is there before the camera's first frame, and then takes nothing
+    page.wait_for_function("() => document.querySelector('#photo video')?.readyState >= 2")
     page.get_by_label("capture photo").click()
     wait_for_depth(page)  # of 1920x1440 pixels, what Gradio asks of a camera
     assert "1920x1440 pixels" in page.inner_text("#said")
