@@ -236,7 +236,8 @@ def _check_same_evaluation(file, conditions):
         before = json.loads(file.read_text(encoding="utf-8"))["protocol"]
     except (ValueError, KeyError, TypeError):
         before = {}
-    differing = [key for key, value in conditions.items() if before.get(key) != value]
+    # The checkpoint is the one beside the report, wherever both have been moved or copied to
+    differing = [key for key, value in conditions.items() if key != "checkpoint" and before.get(key) != value]
     if differing:
         raise FileExistsError(
             f"{file} is the report of another evaluation ({', '.join(differing)} differ); name a folder with --output. "

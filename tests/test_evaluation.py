@@ -100,6 +100,11 @@ def test_another_evaluation_is_not_overwritten(run, own_data, tmp_path, capsys):
     shutil.copytree(own_data, tmp_path / "other")
     assert command("--checkpoint", run, "--data-dir", tmp_path / "other") == 2
     assert "another evaluation (data_dir differ)" in capsys.readouterr().err
+    # A run that was copied with its report is judged anew in its new place
+    shutil.copytree(run, tmp_path / "copy")
+    assert command("--checkpoint", tmp_path / "copy") == 0
+    copied = json.loads((tmp_path / "copy" / "evaluation-folder-test-full" / "evaluation.json").read_text())
+    assert copied["protocol"]["checkpoint"] == str(tmp_path / "copy")
     assert file.read_bytes() == whole
 
 
