@@ -101,6 +101,7 @@ def open_training_data(
     pipelines = Pipeline(training, shuffle=True, augment=augmentation, **shared), Pipeline(validation, **shared)
     looked = _looked(pipelines, config)
     facts, _ = (_surveyed(*each, config, announce) for each in zip(pipelines, looked, strict=True))
+    _warn_of_known_pictures(validation, looked, announce)
     return TrainingData(*pipelines, facts)
 
 
@@ -121,6 +122,17 @@ def _looked(pipelines, config) -> list[Looked]:
     if any(bad):
         raise ValueError(_refusal(bad, [len(pipeline.source) for pipeline in pipelines]))
     return looked
+
+
+def _warn_of_known_pictures(validation, looked, announce):
+    """Says which of the validation pictures looked at are among the training pictures looked at."""
+    training = set(looked[0].pictures.values())
+    known = [index for index, picture in looked[1].pictures.items() if picture in training]
+    if known:
+        announce(
+            f"WARNING: {len(known)} of {looked[1].samples} validation pictures are training pictures, too, first "
+            f"{row_name(validation, known[0])}: val_rmse says little of new ones. `densedepth data check` names them."
+        )
 
 
 def _refusal(bad, counts):

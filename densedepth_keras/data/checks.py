@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from densedepth_keras.data.checking.fingerprints import digest
 from densedepth_keras.data.checking.reading import Progress, listed, read_rows
 from densedepth_keras.data.checking.units import LEAST_VALID_SHARE, misread, stored_units
 from densedepth_keras.data.sample import Rows, Sample, Source, check_row, evenly_spaced
@@ -46,6 +47,7 @@ class Looked(NamedTuple):
         samples: how many samples were read.
         outside: indices of samples with measurements, but none inside the range.
         bad: index -> why it cannot be read.
+        pictures: index -> digest of the picture.
     """
 
     total: np.ndarray
@@ -55,6 +57,7 @@ class Looked(NamedTuple):
     samples: int
     outside: tuple[int, ...]
     bad: dict[int, str]
+    pictures: dict[int, bytes]
 
 
 def surveyed_rows(count: int) -> list[int]:
@@ -84,13 +87,18 @@ def survey(read: Callable[[int], Sample], count: int, min_depth: float, max_dept
 
 def look(read: Callable[[int], Sample], indices: Iterable[int], min_depth: float, max_depth: float) -> Looked:
     """Reads samples in full; `survey` without its verdict, for a caller who has more rows to complain about."""
-    total, seen, measured, medians, outside, bad = np.zeros(()), np.zeros((), np.int64), 0, [], [], {}
-    count = 0
-    for index, depth, reason in read_rows(lambda index: read(index).depth, indices):
+    total, seen, measured, medians, outside = np.zeros(()), np.zeros((), np.int64), 0, [], []
+    bad, pictures = {}, {}
+
+    def read_digested(index):
+        sample = read(index)
+        return sample.depth, digest(sample.image)
+
+    for index, result, reason in read_rows(read_digested, indices):
         if reason is not None:
             bad[index] = reason
             continue
-        count += 1
+        depth, pictures[index] = result
         valid = in_range(depth, min_depth, max_depth)
         total = total + np.where(valid, depth, 0).astype(np.float64)
         seen = seen + valid.astype(np.int64)
@@ -98,7 +106,7 @@ def look(read: Callable[[int], Sample], indices: Iterable[int], min_depth: float
             measured += np.count_nonzero(depth)
             medians.append(float(np.median(depth[depth > 0])))
             outside += [] if valid.any() else [index]
-    return Looked(total, seen, measured, medians, count, tuple(outside), bad)
+    return Looked(total, seen, measured, medians, len(pictures), tuple(outside), bad, pictures)
 
 
 def summed_up(

@@ -30,6 +30,12 @@ def write_folder(folder, count):
     return Folder(folder, "train", depth_unit="mm")
 
 
+def write_lists(folder, training, validation):
+    """Which of the pairs of `write_folder` are of which split."""
+    for split, rows in (("train", training), ("validation", validation)):
+        (folder / f"{split}.csv").write_text("".join(f"{row}.jpg,{row}.png\n" for row in rows))
+
+
 @pytest.fixture
 def spoilt(tmp_path):
     """Nine rows; the second has no image, the fourth a truncated one, the sixth a colour picture as depth."""
@@ -129,8 +135,8 @@ def test_bad_rows_of_both_splits_and_both_looks_are_one_message(spoilt, tmp_path
 
 
 def test_rows_that_are_not_decoded_are_spoken_of(monkeypatch, tmp_path):
-    write_folder(tmp_path / "data", 9)
-    shutil.copy(tmp_path / "data/train.csv", tmp_path / "data/validation.csv")
+    write_folder(tmp_path / "data", 18)
+    write_lists(tmp_path / "data", range(9), range(9, 18))
     lines = []
     open_training_data(training_config(tmp_path / "data"), (16, 32), lines.append)
     assert lines == []
@@ -151,6 +157,24 @@ def test_maps_outside_the_range_are_named_as_rows_are(tmp_path):
     open_training_data(training_config(tmp_path / "data"), (16, 32), lines.append)
     assert "1 depth maps of" in lines[0]
     assert "first Row 5 of train.csv (4.jpg, 4.png): is their unit another?" in lines[0]
+
+
+def warnings(folder, training, validation):
+    lines = []
+    write_lists(folder, training, validation)
+    open_training_data(training_config(folder), (16, 32), lines.append)
+    return lines
+
+
+def test_validation_on_training_pictures_is_spoken_of(tmp_path):
+    data = tmp_path / "data"
+    write_folder(data, 9)
+    assert warnings(data, range(6), range(6, 9)) == []
+    (line,) = warnings(data, range(6), (6, 2, 3))
+    assert "2 of 3 validation pictures are training pictures, too, first Row 2 of validation.csv (2.jpg, 2.png)" in line
+    shutil.copy(data / "5.jpg", data / "8.jpg")  # under another name, with another depth
+    (line,) = warnings(data, range(6), range(6, 9))
+    assert "1 of 3 validation pictures are training pictures, too, first Row 3 of validation.csv (8.jpg, 8.png)" in line
 
 
 def test_rows_come_in_order_whoever_is_faster():
