@@ -24,6 +24,7 @@ from densedepth_keras.config import (
 )
 from densedepth_keras.distribution import Distribution, open_distribution, unused_gpu
 from densedepth_keras.fitting import Course, Position, fit_course
+from densedepth_keras.headline import headline, small_batches
 from densedepth_keras.interruption import Interruption, run_lock
 from densedepth_keras.model_setup import blank_model, encoder_weights, model_arguments, start_model
 from densedepth_keras.models.build import check_model, output_size
@@ -223,9 +224,10 @@ def _run(job) -> Run:
         _add_facts(folder, {"encoder_start": encoder_start, "parameters": model.count_params()})
     position = Position()
     watched = Watched(config, folder, data, job.distribution, model, position)
-    log.say(_headline(config, model, data, job.distribution))
-    if unused_gpu():
-        log.say(unused_gpu())
+    log.say(headline(config, model, data, job.distribution))
+    for warning in (unused_gpu(), small_batches(config, job.distribution)):
+        if warning:
+            log.say(warning)
     callbacks = make_callbacks(watched, log)
     command = f"--resume {shlex.quote(str(folder))}"
     state_file = folder / STATE_FILE if is_chief else None
@@ -318,28 +320,3 @@ def _read_history(folder):
         return {name: [float("nan" if row[name] == "NA" else row[name]) for row in rows] for name in names}
     except (OSError, ValueError, TypeError, IndexError) as error:
         raise ValueError(f"The run's history cannot be read: {error}. Received: {str(file)!r}") from error
-
-
-def _headline(config, model, data, distribution):
-    facts, (height, width) = data.facts, config.image_size
-    parts = (
-        f"{config.dataset}: {len(data.training.source)} training and {len(data.validation.source)} "
-        f"validation images at {width}x{height}",
-        f"{facts.samples} read: {facts.measured_share:.0%} of the pixels measured, {facts.valid_share:.0%} of those "
-        f"within {config.min_depth:g}..{config.max_depth:g} m",
-        f"{_network(config)}, {model.count_params() / 1e6:.1f} M parameters",
-        distribution.description,
-    )
-    return " | ".join(parts)
-
-
-def _network(config):
-    if config.architecture == "unet":
-        return f"U-Net from {config.base_filters} filters"
-    state = "frozen" if config.freeze_encoder else "trainable"
-    if config.unfreeze_at is not None:
-        state = f"frozen for {config.unfreeze_at} epochs, then trained"
-    if config.freeze_batch_norm and not config.freeze_encoder:
-        state += " but for its BatchNormalization"
-    decoder = "" if config.decoder == "densedepth" else f", {config.decoder} decoder"
-    return f"{config.encoder}, encoder {state}{decoder}"

@@ -18,7 +18,7 @@ FLOORS: dict[str, float] = {
     **dict.fromkeys(("training_data", "callbacks", "initialization", "resuming"), 1.5),
     "model_setup": 1.6,
     "fitting": 1.7,
-    "watching": 1.8,
+    **dict.fromkeys(("watching", "headline"), 1.8),
     **dict.fromkeys(("training", "prediction", "tiling", "report", "inspection"), 2),
     "predictor": 2.2,
     **dict.fromkeys(("evaluation", "data_commands", "search", "predicting", "video", "export", "demo"), 3),
