@@ -1,6 +1,7 @@
 """The command line: `densedepth train|search|evaluate|predict|export|demo|import|data`; two are scripts, too."""
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
 import importlib.util
@@ -14,6 +15,7 @@ from pathlib import Path
 from densedepth_keras import data_commands
 from densedepth_keras.commands import COMMANDS, NEWEST, say
 from densedepth_keras.config import add_flags
+from densedepth_keras.interruption import exit_status
 
 OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError", "MemoryError")
 """What TensorFlow, PyTorch, JAX and Python raise; matched by name, since importing them all is no option."""
@@ -22,7 +24,8 @@ OUT_OF_MEMORY = ("ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError"
 def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> int:
     """Runs a command; returns the exit status.
 
-    0; 1 where a check found errors or some of many pictures failed; 2 for bad input; 130 for Ctrl-C, 143 for SIGTERM.
+    0; 1 where a check found errors or some of many pictures failed; 2 for bad input; 130 for Ctrl-C, 143 for SIGTERM,
+    129 for SIGHUP.
 
     Args:
         arguments: what stands behind the program's name; `sys.argv[1:]` by default. The first one is the command.
@@ -37,6 +40,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
     warnings.formatwarning = lambda message, *_, **__: f"{prog}: warning: {message}\n"  # one line, no source
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter hides our one line
     try:
+        _check_not_empty(values)
         if command == "data":
             return data_commands.run(values.pop("data_command"), values, say)
         return COMMANDS[command].run(values, prog) or 0
@@ -56,8 +60,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "densedepth") -> in
         return 2
     except KeyboardInterrupt as stop:
         signal_name, message = (*stop.args, None, None)[:2]
-        print(f"{prog}: {message or 'interrupted'}", file=sys.stderr)
-        return 143 if signal_name == "SIGTERM" else 130
+        with contextlib.suppress(OSError):  # a terminal that has gone takes no message
+            print(f"{prog}: {message or 'interrupted'}", file=sys.stderr)
+        return exit_status(signal_name or "SIGINT")
+
+
+def _check_not_empty(values):
+    """An empty path would be the current folder: what a shell makes of a variable that is not set."""
+    for name, value in values.items():
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise ValueError(f"`{name}` must not be empty. Received: {name}={value!r}")
 
 
 def script(command: str) -> int:

@@ -227,17 +227,22 @@ def _output_folder(config, checkpoint, protocol, conditions):
     else:
         output = checkpoint.parent / "-".join([checkpoint.stem, *parts])
     if (output / REPORT_FILE).exists():
+        if checkpoint.is_dir():  # a report in the run's own folder is that run's, wherever both have gone since
+            conditions = {key: value for key, value in conditions.items() if key != "checkpoint"}
         _check_same_evaluation(output / REPORT_FILE, conditions)
+    try:
+        check_writable(output, "output")
+    except OSError as error:
+        raise OSError(f"The report needs a folder of its own, --output. {error}") from error
     return output
 
 
 def _check_same_evaluation(file, conditions):
     try:
-        before = json.loads(file.read_text(encoding="utf-8"))["protocol"]
+        before = dict(json.loads(file.read_text(encoding="utf-8"))["protocol"])
     except (ValueError, KeyError, TypeError):
         before = {}
-    # The checkpoint is the one beside the report, wherever both have been moved or copied to
-    differing = [key for key, value in conditions.items() if key != "checkpoint" and before.get(key) != value]
+    differing = [key for key, value in conditions.items() if before.get(key) != value]
     if differing:
         raise FileExistsError(
             f"{file} is the report of another evaluation ({', '.join(differing)} differ); name a folder with --output. "

@@ -103,10 +103,12 @@ def show(config: ShowConfig, announce: Callable[[str], None] = _to_stderr) -> st
     Raises:
         ValueError: an unknown augmentation, bad data, arguments that the data set has no use for or lacks.
         FileNotFoundError: data that is not there.
+        FileExistsError: the picture would take the place of a file in the data set's folder.
         OSError: the picture cannot be written.
     """
     config = dataclasses.replace(config, **config.data_defaults())
     check_writable(Path(config.output).absolute().parent, "output")
+    _check_no_file_of_the_data(config.output, config.data_dir)
     augment = parse_augmentation(config.augment) if config.augment else None
     arguments = {"partition": config.partition, "announce": announce, **config.source_arguments()}
     source = load_dataset(split=config.split, fill_holes=config.fill_holes, **arguments)
@@ -120,6 +122,15 @@ def show(config: ShowConfig, announce: Callable[[str], None] = _to_stderr) -> st
         max_depth=config.max_depth,
     )
     return config.output
+
+
+def _check_no_file_of_the_data(output, data_dir):
+    inside = data_dir is not None and Path(output).resolve().is_relative_to(Path(data_dir).resolve())
+    if inside and os.path.lexists(output):
+        raise FileExistsError(
+            f"A file in the data set's folder is not overwritten; name another. Received: output={output!r}, "
+            f"data_dir={data_dir!r}"
+        )
 
 
 def show_samples(

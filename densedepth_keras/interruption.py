@@ -1,4 +1,4 @@
-"""Stopping a run from outside: Ctrl-C and SIGTERM between two steps, and one process per run folder."""
+"""Stopping a run from outside: Ctrl-C, SIGTERM and SIGHUP between two steps, and one process per run folder."""
 
 import contextlib
 import errno
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LOCK_FILE = ".lock"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Ctrl-C, the end that a scheduler asks for, a terminal that goes away; Windows has no SIGHUP."""
 
-_CALLED = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM"}
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 """What `flock` says on file systems that have no locks, some network ones among them."""
 
@@ -24,9 +24,9 @@ def tell(line: str) -> None:
 
 
 class Interruption:
-    """Catches SIGINT (Ctrl-C) and SIGTERM while a `with` block runs.
+    """Catches SIGINT (Ctrl-C), SIGTERM and SIGHUP while a `with` block runs; under `nohup` SIGHUP stays ignored.
 
-    At first either raises KeyboardInterrupt at once. From `defer` on the first one only sets `requested`, for a loop
+    At first each raises KeyboardInterrupt at once. From `defer` on the first one only sets `requested`, for a loop
     that looks at it after every step, and the second one raises. Outside of the main thread, where Python handles no
     signals, nothing is caught.
 
@@ -35,7 +35,8 @@ class Interruption:
             for a lock or write to a buffered stream: neither `print` nor `logging`.
 
     Attributes:
-        requested: `"SIGINT"`, `"SIGTERM"`, or None so far. A KeyboardInterrupt raised here carries it as its argument.
+        requested: `"SIGINT"`, `"SIGTERM"`, `"SIGHUP"`, or None so far. A KeyboardInterrupt raised here carries it as
+            its argument.
         deferred: whether `defer` was called.
     """
 
@@ -47,7 +48,7 @@ class Interruption:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._handle) for number in _numbers()}
         return self
 
     def __exit__(self, *exception):
@@ -64,11 +65,18 @@ class Interruption:
         self.requested = self.requested or name
         if not (self.deferred and first):
             raise KeyboardInterrupt(self.requested)
-        self.announce(f"{_CALLED[name]}: finishing this step and saving; again to stop at once")
+        called = "Ctrl-C" if name == "SIGINT" else name
+        self.announce(f"{called}: finishing this step and saving; again to stop at once")
+
+
+def _numbers():
+    """Of the signals to catch."""
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    return [number for number in numbers if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
 
 
 def exit_status(requested: str) -> int:
-    """What a shell expects of a process stopped by a signal: 130 for SIGINT, 143 for SIGTERM."""
+    """What a shell expects of a process stopped by a signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + signal.Signals[requested].value
 
 

@@ -46,9 +46,14 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"Not a run folder but a file. Received: resume={str(folder)!r}") from None
     except ValueError as error:
         raise ValueError(f"Not the {CONFIG_FILE} of a run: {error}. Received: {str(file)!r}") from error
-    if RESULT in values and not {"best_epoch", "best_rmse", "seconds", "epochs"} <= set(values[RESULT] or ()):
+    if RESULT in values and not _is_result(values[RESULT]):
         raise ValueError(f"Not the {CONFIG_FILE} of a run: its result is incomplete. Received: {str(file)!r}")
     return values
+
+
+def _is_result(values):
+    names = ("best_epoch", "best_rmse", "seconds", "epochs")
+    return isinstance(values, dict) and all(isinstance(values.get(name), int | float) for name in names)
 
 
 def find_run(output_dir: str | os.PathLike, which: str | None = None) -> Path:

@@ -137,7 +137,12 @@ def _way_on(config, previous):
 
 
 def _check_there_is_a_state(folder, previous):
-    """Without one only a run that has come to nothing yet may start over."""
+    """Without one only a run that has come to nothing yet may start over; with one its config has to be whole."""
+    if (folder / STATE_FILE).exists() and "encoder_start" not in previous:  # written before the first state
+        raise ValueError(
+            f"{CONFIG_FILE} has been changed: it does not say what the encoder began with (encoder_start). "
+            f"Received: resume={str(folder)!r}"
+        )
     if not (folder / STATE_FILE).exists() and (RESULT in previous or (folder / MODEL_FILE).exists()):
         raise ValueError(
             f"There is a model, but no {STATE_FILE} to go on from: start a new run with --init-from {folder}. "
@@ -234,6 +239,8 @@ def _run(job) -> Run:
     course = Course(config, state_file, data, callbacks, position, job.interruption, command)
     job.interruption.defer()
     seconds = _fit(model, course, state)
+    if (patience := callbacks.get("patience")) is not None and patience.stopped:
+        log.say(f"Stopped early (--patience {config.patience}): val_rmse has not fallen below {patience.best:.3f} m.")
     best, history = callbacks["best_model"], callbacks["history"].columns()
     if not best.best_epoch:
         raise ValueError(

@@ -125,13 +125,14 @@ def _looked(pipelines, config) -> list[Looked]:
 
 
 def _warn_of_known_pictures(validation, looked, announce):
-    """Says which of the validation pictures looked at are among the training pictures looked at."""
+    """Says how many of the validation pictures looked at are among the training pictures looked at."""
     training = set(looked[0].pictures.values())
     known = [index for index, picture in looked[1].pictures.items() if picture in training]
     if known:
         announce(
-            f"WARNING: {len(known)} of {looked[1].samples} validation pictures are training pictures, too, first "
-            f"{row_name(validation, known[0])}: val_rmse says little of new ones. `densedepth data check` names them."
+            f"WARNING: {len(known):,} of {looked[1].samples:,} validation pictures looked at are among the "
+            f"{looked[0].samples:,} training pictures looked at, first {row_name(validation, known[0])}: val_rmse says "
+            "little of new ones. `densedepth data check` of the same data names all."
         )
 
 

@@ -95,7 +95,7 @@ def make_callbacks(run: Watched, log: Log) -> dict[str, keras.callbacks.Callback
     if config.schedule == "plateau":
         callbacks["plateau"] = ReduceOnPlateau()
     if config.patience is not None:
-        callbacks["patience"] = EarlyStopping(config.patience)
+        callbacks["patience"] = EarlyStopping(config.patience, first_epoch=config.unfreeze_at or 0)
     callbacks["history"] = History(
         folder / HISTORY_FILE if is_chief else None,
         learning_rate=lambda: current_learning_rate(model.optimizer),

@@ -95,6 +95,12 @@ def test_early_stopping_counts_through_fits_and_processes():
     assert not stopped.stopped
 
 
+def test_early_stopping_counts_from_its_first_epoch():
+    logs = [{"val_rmse": value} for value in (0.5, 0.5, 0.5, 1.0, 0.9, 0.9)]  # worse at first: another phase
+    stages = epochs_of(EarlyStopping(1, 3), tiny_model(), logs, lambda: EarlyStopping(1, 3))
+    assert [stage.stopped for stage in stages] == [False, False, False, False, False, True]
+
+
 def test_early_stopping_ends_a_fit_and_says_so():
     stopping, model = EarlyStopping(2), tiny_model(rate=1e-9)  # a rate at which nothing gets better
     model.layers[1].trainable = False  # nor do the batch statistics

@@ -95,6 +95,23 @@ def test_import_of_a_file_that_is_none_leaves_nothing(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["nyu.h5"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--output-dir", ""],
+        ["train", "--resume", ""],
+        ["evaluate", "--output", ""],
+        ["data", "check", "--report", ""],
+        ["predict", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    assert re.search(r"error: `(\w+)` must not be empty\. Received: \1=", capsys.readouterr().err)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_traceback_flag_shows_where(capsys):
     with pytest.raises(ValueError, match="max_depth"):
         cli.main(["train", "--max-depth", "0.01", "--traceback"])

@@ -123,6 +123,35 @@ def test_output_that_cannot_be_made_is_said_before_the_work(run, own_data, where
     assert "Nothing can be written there" in capsys.readouterr().err
 
 
+def test_a_run_folder_that_takes_no_report_is_said_before_the_work(run, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation, "load_model", lambda _: pytest.fail("too late"))
+    (run / "evaluation-folder-test-full").write_text("a file")
+    assert command("--checkpoint", run) == 2
+    assert "The report needs a folder of its own, --output. Nothing can be written there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("values", ["no JSON", "5", '{"protocol": 5}', '{"protocol": {}}', "{}"])
+def test_what_is_no_report_is_not_overwritten(run, values, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation, "load_model", lambda _: pytest.fail("too late"))
+    file = run / "evaluation-folder-test-full" / "evaluation.json"
+    file.parent.mkdir()
+    file.write_text(values)
+    assert command("--checkpoint", run) == 2
+    assert "is the report of another evaluation" in capsys.readouterr().err
+    assert file.read_text() == values
+
+
+def test_a_link_to_another_model_does_not_overwrite_the_report_of_the_first(run, own_data, tmp_path, capsys):
+    link, data = tmp_path / "best.keras", ("--dataset", "folder", "--data-dir", own_data, "--depth-unit", "mm")
+    shutil.copytree(run, tmp_path / "other")
+    link.symlink_to(run / "model.keras")
+    assert command("--checkpoint", link, *data) == 0
+    link.unlink()
+    link.symlink_to(tmp_path / "other" / "model.keras")
+    assert command("--checkpoint", link, *data) == 2
+    assert "another evaluation (checkpoint differ)" in capsys.readouterr().err
+
+
 def test_missing_checkpoint_is_said_as_such(capsys, tmp_path):
     for path in (tmp_path / "nowhere.keras", tmp_path):
         assert command("--checkpoint", path) == 2

@@ -43,6 +43,21 @@ def test_check_of_one_split_with_json_alone_on_its_output(own_data):
     assert values["range"] == [0.1, 10]
 
 
+def test_show_overwrites_no_file_of_the_data(own_data, tmp_path):
+    def drawn(output):
+        return show(ShowConfig(dataset="folder", data_dir=str(own_data), depth_unit="mm", output=str(output)))
+
+    depth = own_data / "train/1.png"
+    whole = depth.read_bytes()
+    (tmp_path / "link.png").symlink_to(depth)
+    for output in (depth, tmp_path / "link.png"):
+        with pytest.raises(FileExistsError, match="data set's folder is not overwritten"):
+            drawn(output)
+    assert depth.read_bytes() == whole
+    for _ in range(2):
+        drawn(tmp_path / "sheet.png")  # its own it may
+
+
 def test_check_writes_its_report(own_data, tmp_path):
     (own_data / "train/1.png").unlink()
     lines: list[str] = []

@@ -77,7 +77,7 @@ def killed_after():
         process.communicate()
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_before_defer_a_signal_stops_at_once_and_cleans_up(number, status, killed_after):
     process = started(LOOP)
     killed_after.append(process)
@@ -86,7 +86,8 @@ def test_before_defer_a_signal_stops_at_once_and_cleans_up(number, status, kille
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "called"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+    ("number", "status", "called"),
+    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")],
 )
 def test_after_defer_the_step_ends_first(number, status, called, killed_after):
     process = started(LOOP, "defer")
@@ -107,6 +108,17 @@ def test_the_second_signal_stops_at_once(second, killed_after):
     returned, lines, told = finished(process)
     assert (returned, lines) == (143, ["at once SIGTERM", "cleaned up"])  # the first one asked
     assert told.count("again to stop at once") == 1
+
+
+def test_under_nohup_the_end_of_the_terminal_ends_nothing(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert interruption.requested is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_closed_error_stream_does_not_matter(monkeypatch):
@@ -148,7 +160,7 @@ def test_another_thread_than_the_main_one_catches_nothing():
 
 
 def test_exit_status():
-    assert [exit_status("SIGINT"), exit_status("SIGTERM")] == [130, 143]
+    assert [exit_status(name) for name in ("SIGINT", "SIGTERM", "SIGHUP")] == [130, 143, 129]
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path, killed_after):

@@ -338,6 +338,8 @@ def test_patience_ends_a_run_for_good(place, capsys):
     flags = f"{PLAIN} --epochs 6 --patience 1 --learning-rate 1e-30"
     arguments, folder = command(place, flags, "patient"), place / "runs" / "patient"
     assert cli.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Stopped early \(--patience 1\): val_rmse has not fallen below \d+\.\d{3} m\.", said)
     assert done(folder) == (2, 0)
     for same in ([], ["--epochs", "5", "--force"]):  # it was not the number of epochs that ended it
         said = resumed([*arguments, *same], capsys)
@@ -405,9 +407,21 @@ def test_files_of_an_ended_run_that_cannot_be_read(finished, capsys):
         (finished / "history.csv").write_text(content)
         assert "The run's history cannot be read: " in refused(arguments, capsys)
     values = json.loads((finished / "config.json").read_text())
-    for result in (None, {"best_epoch": 1}):
+    for result in (None, {"best_epoch": 1}, {**values["result"], "epochs": "2"}, 5):
         (finished / "config.json").write_text(json.dumps({**values, "result": result}))
         assert "its result is incomplete" in refused(arguments, capsys)
+
+
+def test_a_config_that_lost_what_its_encoder_began_with(finished, capsys):
+    values = json.loads((finished / "config.json").read_text())
+    for name in ("encoder_start", "result"):
+        del values[name]
+    (finished / "config.json").write_text(json.dumps(values))
+    before = {file.name: file.read_bytes() for file in finished.iterdir() if file.is_file()}
+    assert "does not say what the encoder began with (encoder_start)" in refused(
+        ["train", "--resume", str(finished)], capsys
+    )
+    assert {file.name: file.read_bytes() for file in finished.iterdir() if file.is_file()} == before
 
 
 def test_a_finished_run_is_answered_however_it_is_called(finished, capsys):

@@ -10,15 +10,16 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
     Args:
         patience: epochs, at least 1.
+        first_epoch: from 0 on; those before it do not count, e.g. those with a frozen encoder.
 
     Raises:
         ValueError: a patience below 1.
     """
 
-    def __init__(self, patience: int):
+    def __init__(self, patience: int, first_epoch: int = 0):
         if patience < 1:
             raise ValueError(f"`patience` must be at least 1, in epochs. Received: patience={patience}")
-        super().__init__(monitor="val_rmse", mode="min", patience=patience)
+        super().__init__(monitor="val_rmse", mode="min", patience=patience, start_from_epoch=first_epoch)
         self.best = math.inf  # Keras' None would take a first NaN for the best there can be
 
     @property

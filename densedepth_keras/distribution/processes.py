@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import inspect
 import os
+import signal
 import socket
 import sys
 import time
@@ -119,7 +120,7 @@ def noticed() -> Iterator[None]:
 
 def _exit_status(error):
     if isinstance(error, KeyboardInterrupt):
-        return 143 if "SIGTERM" in error.args else 130
+        return 128 + signal.Signals[(*error.args, "SIGINT")[0]]
     return 2
 
 

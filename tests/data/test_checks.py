@@ -166,15 +166,23 @@ def warnings(folder, training, validation):
     return lines
 
 
-def test_validation_on_training_pictures_is_spoken_of(tmp_path):
+def test_validation_on_training_pictures_is_spoken_of(tmp_path, monkeypatch):
     data = tmp_path / "data"
     write_folder(data, 9)
     assert warnings(data, range(6), range(6, 9)) == []
     (line,) = warnings(data, range(6), (6, 2, 3))
-    assert "2 of 3 validation pictures are training pictures, too, first Row 2 of validation.csv (2.jpg, 2.png)" in line
+    assert "2 of 3 validation pictures looked at are among the 6 training pictures looked at, first Row 2 of" in line
+    assert "Row 2 of validation.csv (2.jpg, 2.png): val_rmse" in line
     shutil.copy(data / "5.jpg", data / "8.jpg")  # under another name, with another depth
     (line,) = warnings(data, range(6), range(6, 9))
-    assert "1 of 3 validation pictures are training pictures, too, first Row 3 of validation.csv (8.jpg, 8.png)" in line
+    assert "1 of 3 validation pictures looked at" in line
+    assert "first Row 3 of validation.csv (8.jpg, 8.png)" in line
+    monkeypatch.setattr(checks, "SURVEY_SAMPLES", 2)  # the first and the last of each
+    assert any(
+        "1 of 2 validation pictures looked at are among the 2 training" in line
+        for line in warnings(data, range(6), range(6, 9))
+    )
+    assert not any("looked at" in line for line in warnings(data, range(6), (6, 3, 7)))  # not looked at
 
 
 def test_rows_come_in_order_whoever_is_faster():
