@@ -127,7 +127,7 @@ def test_side_car_says_the_range(tmp_path):
     config = TrainConfig(dataset="folder", data_dir=str(tmp_path)).resolved()
     assert (config.min_depth, config.max_depth) == (0.1, 25)
     assert TrainConfig(dataset="folder", data_dir=str(tmp_path), max_depth=4.0).resolved().max_depth == 4.0
-    with pytest.raises(ValueError, match=r"min_depth=30.0, max_depth=25"):
+    with pytest.raises(ValueError, match=r"min_depth=30.0, max_depth=25.* max_depth: of dataset.json in "):
         TrainConfig(dataset="folder", data_dir=str(tmp_path), min_depth=30.0).resolved()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from densedepth_keras.config.flags import check, check_at_least_one, check_choices, flag, settle_image_size
 from densedepth_keras.depth import MAX_DEPTH, MIN_DEPTH, check_range
-from densedepth_keras.sidecar import read_sidecar
+from densedepth_keras.sidecar import FILE_NAME, read_sidecar
 
 _INDOORS = MappingProxyType({"min_depth": MIN_DEPTH, "max_depth": MAX_DEPTH})
 _DRIVING = MappingProxyType({"min_depth": 0.8, "max_depth": 80.0})
@@ -81,9 +81,20 @@ class DataConfig:
         if self.dataset == "folder" and self.data_dir is not None:
             sidecar = read_sidecar(self.data_dir)
             values |= {name: getattr(sidecar, name) or value for name, value in values.items()}
+            self._check_range_with(sidecar, values)
         values = {name: value for name, value in values.items() if getattr(self, name) is None}
         paths = {name: getattr(self, name) for name in ("data_dir", "split_dir")}
         return values | {name: os.path.abspath(path) for name, path in paths.items() if path is not None}
+
+    def _check_range_with(self, sidecar, values):
+        """Names dataset.json where an end of the range comes from it and does not fit the other one."""
+        ends = {name: getattr(self, name) or value for name, value in values.items()}
+        own = [name for name in ends if getattr(self, name) is None and getattr(sidecar, name) is not None]
+        try:
+            check_range(**ends)
+        except ValueError as error:
+            of_file = f" {' and '.join(own)}: of {FILE_NAME} in {self.data_dir!r}." if own else ""
+            raise ValueError(f"{error}{of_file}") from error
 
     def source_arguments(self) -> dict[str, Any]:
         """The arguments of `load_dataset` but for the split and the partition."""

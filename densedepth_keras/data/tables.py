@@ -60,6 +60,11 @@ def _separated(table, text):
     if lines:
         header = [cell.lower() for cell in lines[0][1]]
         if "image" in header:
+            if any(header.count(column) > 1 for column in COLUMNS):
+                raise ValueError(
+                    f"Row {lines[0][0]} of {table.name}: the header names a column twice. Received: "
+                    f"{','.join(header)[:200]!r}"
+                )
             columns = tuple(header.index(name) if name in header else len(header) for name in COLUMNS)
             lines.pop(0)
         elif not any("." in cell for cell in header):
@@ -95,7 +100,10 @@ def _row(table, number, values):
     if is_hdf5(image) and depth in ("", image):
         depth = image
     if not image or not depth:
-        raise ValueError(f"{name}: expected two columns, image,depth. Received: image={image!r}, depth={depth!r}")
+        between = {".csv": ", a comma between them", ".tsv": ", a tab between them"}.get(table.suffix, "")
+        raise ValueError(
+            f"{name}: expected two columns, image and depth{between}. Received: image={image!r}, depth={depth!r}"
+        )
     if is_hdf5(image) and depth != image:
         raise ValueError(f"{name}: a HDF5 file holds image and depth. Received: image={image!r}, depth={depth!r}")
     for path in (image, depth):

@@ -333,7 +333,11 @@ BAD_LISTS = {
     ),
     "header alone": ({"train.csv": "image,depth"}, r"split is empty.*train\.csv"),
     "header without depth": ({"train.csv": "image,mask\na.png,b.png"}, r"Row 2 of train\.csv: expected two columns"),
-    "semicolons": ({"train.csv": "a.png;b.png"}, r"Row 1 of train\.csv: expected two columns.*a\.png;b\.png"),
+    "semicolons": ({"train.csv": "a.png;b.png"}, r"Row 1 of train\.csv: expected two .*a comma between.*a\.png;b\.png"),
+    "two depths": (
+        {"train.csv": "image,depth,depth\na.png,b.png,c.png"},
+        r"Row 1 of train\.csv: the header names .*twice",
+    ),
     "empty cell": ({"train.csv": "\na.png,b.png\na.png,"}, r"Row 3 of train\.csv: expected two columns"),
     "endless cell": ({"train.csv": "a.png,b.png\n" + "x" * 200_000}, r"Row 2 or later of train\.csv: field larger"),
     "parent": ({"train.tsv": "a.png\tx/../../b.png"}, r"Row 1 of train\.tsv.*inside it.*x/\.\./\.\./b\.png"),
