@@ -224,11 +224,11 @@ def _output_folder(config, checkpoint, protocol, conditions):
     parts += ["flip"] * config.flip_average + [f"first{config.limit}"] * (config.limit is not None)
     if checkpoint.is_dir():
         output = checkpoint / "-".join(parts)
+        # A report in the run's own folder is that run's, wherever both have gone since
+        conditions = {key: value for key, value in conditions.items() if key != "checkpoint"}
     else:
         output = checkpoint.parent / "-".join([checkpoint.stem, *parts])
     if (output / REPORT_FILE).exists():
-        if checkpoint.is_dir():  # a report in the run's own folder is that run's, wherever both have gone since
-            conditions = {key: value for key, value in conditions.items() if key != "checkpoint"}
         _check_same_evaluation(output / REPORT_FILE, conditions)
     try:
         check_writable(output, "output")

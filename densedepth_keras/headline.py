@@ -4,6 +4,7 @@ import keras
 
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.distribution import Distribution
+from densedepth_keras.model_setup import encoder_weights
 from densedepth_keras.models.backbones import WITHOUT_BATCH_NORM
 from densedepth_keras.training_data import TrainingData
 
@@ -45,7 +46,7 @@ def small_batches(config: TrainConfig, distribution: Distribution) -> str | None
         distribution: tf.distribute's devices each take the statistics of their own part of a batch.
     """
     has_none = config.architecture == "unet" or config.encoder.startswith(WITHOUT_BATCH_NORM)
-    is_blank = str(config.encoder_weights).lower() == "none" and config.init_from is None
+    is_blank = encoder_weights(config) is None and config.init_from is None
     if config.unfreeze_at is None:
         is_fixed, flag = config.freeze_encoder or config.freeze_batch_norm, "--freeze-batch-norm"
     else:

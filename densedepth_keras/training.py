@@ -94,7 +94,7 @@ def train(
         if RESULT in previous and (way_on := _way_on(config, previous)):
             announce(f"{folder} has ended after {previous[RESULT]['epochs']} epochs; {way_on} goes on.")
             return _ended(folder, previous[RESULT])
-        _check_there_is_a_state(folder, previous)
+        _check_can_go_on(folder, previous)
     _check(config, is_new=previous is None)
     folder = new_path(config) if folder is None else Path(folder)
     distribution = open_distribution(
@@ -136,14 +136,15 @@ def _way_on(config, previous):
     return "a larger --patience, with --force," if stopped_early and config.patience == previous["patience"] else None
 
 
-def _check_there_is_a_state(folder, previous):
-    """Without one only a run that has come to nothing yet may start over; with one its config has to be whole."""
-    if (folder / STATE_FILE).exists() and "encoder_start" not in previous:  # written before the first state
+def _check_can_go_on(folder, previous):
+    """Without a state only a run that has come to nothing yet may start over; with one its config has to be whole."""
+    has_state = (folder / STATE_FILE).exists()
+    if has_state and "encoder_start" not in previous:  # written before the first state
         raise ValueError(
             f"{CONFIG_FILE} has been changed: it does not say what the encoder began with (encoder_start). "
             f"Received: resume={str(folder)!r}"
         )
-    if not (folder / STATE_FILE).exists() and (RESULT in previous or (folder / MODEL_FILE).exists()):
+    if not has_state and (RESULT in previous or (folder / MODEL_FILE).exists()):
         raise ValueError(
             f"There is a model, but no {STATE_FILE} to go on from: start a new run with --init-from {folder}. "
             f"Received: resume={str(folder)!r}"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from densedepth_keras.config import TrainConfig
 from densedepth_keras.data import load_dataset
 from densedepth_keras.data.augment import parse_augmentation
+from densedepth_keras.data.checking.fingerprints import equal_pairs
 from densedepth_keras.data.checking.units import stored_units
 from densedepth_keras.data.checks import (
     Looked,
@@ -126,13 +127,14 @@ def _looked(pipelines, config) -> list[Looked]:
 
 def _warn_of_known_pictures(validation, looked, announce):
     """Says how many of the validation pictures looked at are among the training pictures looked at."""
-    training = set(looked[0].pictures.values())
-    known = [index for index, picture in looked[1].pictures.items() if picture in training]
+    theirs, ours = (each.pictures for each in looked)
+    known = equal_pairs([*ours.values()], [*theirs.values()])
     if known:
+        first = [*ours][known[0][0]]
         announce(
-            f"WARNING: {len(known):,} of {looked[1].samples:,} validation pictures looked at are among the "
-            f"{looked[0].samples:,} training pictures looked at, first {row_name(validation, known[0])}: val_rmse says "
-            "little of new ones. `densedepth data check` of the same data names all."
+            f"WARNING: {len(known):,} of {len(ours):,} validation pictures looked at are among the {len(theirs):,} "
+            f"training pictures looked at, first {row_name(validation, first)}: val_rmse says little of new "
+            "ones. `densedepth data check` of the same data names all."
         )
 
 

@@ -10,11 +10,11 @@ import pytest
 PACKAGE = "densedepth_keras"
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS: dict[str, float] = {
-    **dict.fromkeys(("depth", "atomic", "names"), 0.0),  # vocabulary, from the ground up
+    **dict.fromkeys(("depth", "atomic", "names", "interruption"), 0.0),  # vocabulary, from the ground up
     **dict.fromkeys(("protocols", "sidecar"), 0.1),
     "config": 0.2,
     **dict.fromkeys(("models", "losses", "metrics", "data", "plots", "run_folder"), 1),
-    **dict.fromkeys(("optimization", "saved_state", "interruption", "distribution", "outputs", "cameras"), 1),
+    **dict.fromkeys(("optimization", "saved_state", "distribution", "outputs", "cameras"), 1),
     **dict.fromkeys(("training_data", "callbacks", "initialization", "resuming"), 1.5),
     "model_setup": 1.6,
     "fitting": 1.7,

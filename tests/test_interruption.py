@@ -110,7 +110,7 @@ def test_the_second_signal_stops_at_once(second, killed_after):
     assert told.count("again to stop at once") == 1
 
 
-def test_under_nohup_the_end_of_the_terminal_ends_nothing(monkeypatch):
+def test_under_nohup_the_end_of_the_terminal_ends_nothing():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with Interruption() as interruption:

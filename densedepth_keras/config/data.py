@@ -87,14 +87,14 @@ class DataConfig:
         return values | {name: os.path.abspath(path) for name, path in paths.items() if path is not None}
 
     def _check_range_with(self, sidecar, values):
-        """Names dataset.json where an end of the range comes from it and does not fit the other one."""
-        ends = {name: getattr(self, name) or value for name, value in values.items()}
-        own = [name for name in ends if getattr(self, name) is None and getattr(sidecar, name) is not None]
+        """Names dataset.json where an end of the range comes from it and does not fit; others are checked later."""
+        own = [name for name in values if getattr(self, name) is None and getattr(sidecar, name) is not None]
+        if not own:
+            return
         try:
-            check_range(**ends)
+            check_range(**{name: getattr(self, name) or value for name, value in values.items()})
         except ValueError as error:
-            of_file = f" {' and '.join(own)}: of {FILE_NAME} in {self.data_dir!r}." if own else ""
-            raise ValueError(f"{error}{of_file}") from error
+            raise ValueError(f"{error} {' and '.join(own)}: of {FILE_NAME} in {self.data_dir!r}.") from error
 
     def source_arguments(self) -> dict[str, Any]:
         """The arguments of `load_dataset` but for the split and the partition."""

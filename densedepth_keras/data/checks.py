@@ -44,20 +44,23 @@ class Looked(NamedTuple):
         seen: int64 `(h, w)`, how many they are.
         measured: pixels that are no holes.
         medians: metres, of every sample with measurements.
-        samples: how many samples were read.
         outside: indices of samples with measurements, but none inside the range.
         bad: index -> why it cannot be read.
-        pictures: index -> digest of the picture.
+        pictures: index -> digest of the picture, of every sample that could be read.
     """
 
     total: np.ndarray
     seen: np.ndarray
     measured: int
     medians: list[float]
-    samples: int
     outside: tuple[int, ...]
     bad: dict[int, str]
     pictures: dict[int, bytes]
+
+    @property
+    def samples(self) -> int:
+        """How many samples were read."""
+        return len(self.pictures)
 
 
 def surveyed_rows(count: int) -> list[int]:
@@ -106,7 +109,7 @@ def look(read: Callable[[int], Sample], indices: Iterable[int], min_depth: float
             measured += np.count_nonzero(depth)
             medians.append(float(np.median(depth[depth > 0])))
             outside += [] if valid.any() else [index]
-    return Looked(total, seen, measured, medians, len(pictures), tuple(outside), bad, pictures)
+    return Looked(total, seen, measured, medians, tuple(outside), bad, pictures)
 
 
 def summed_up(

@@ -148,15 +148,15 @@ class _Shown:
 
 def _answer(gr, answers, sent, old, near, far):
     """What the page shows of a photo; the point clouds come after it. Inputs are as a browser sent them."""
+    path = None if sent is None else sent["path"]
     nothing = gr.update(visible=False), None, *[gr.skip()] * 8
-    if sent is None or sent["path"] is None:
-        answers.forget(old)
-        return _BEFORE, *nothing
-    if answers.has(old, sent["path"]):  # Gradio's page (6.31) sends a photo that takes the place of another twice
+    if path is not None and answers.has(old, path):  # Gradio's page (6.31) sends one that replaces another twice
         return [gr.skip()] * (1 + len(nothing))
     answers.forget(old)
+    if path is None:
+        return _BEFORE, *nothing
     try:
-        answer = answers.measure(sent["path"])
+        answer = answers.measure(path)
         ends = (near, far) if _is_range(near, far) else answers.range
         pictures = _pictures(answers, answer, *ends)
     except _TOLD as error:

@@ -4,11 +4,12 @@ import atexit
 import contextlib
 import inspect
 import os
-import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator
+
+from densedepth_keras.interruption import exit_status
 
 HEARTBEAT_SECONDS = 20
 """A process that has given no sign for so long counts as dead, and the others stop."""
@@ -120,7 +121,7 @@ def noticed() -> Iterator[None]:
 
 def _exit_status(error):
     if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.Signals[(*error.args, "SIGINT")[0]]
+        return exit_status((*error.args, "SIGINT")[0])
     return 2
 
 

@@ -333,7 +333,10 @@ BAD_LISTS = {
     ),
     "header alone": ({"train.csv": "image,depth"}, r"split is empty.*train\.csv"),
     "header without depth": ({"train.csv": "image,mask\na.png,b.png"}, r"Row 2 of train\.csv: expected two columns"),
-    "semicolons": ({"train.csv": "a.png;b.png"}, r"Row 1 of train\.csv: expected two .*a comma between.*a\.png;b\.png"),
+    "semicolons": (
+        {"train.csv": "a.png;b.png"},
+        r"Row 1 of train\.csv: expected two columns, image and depth, a comma between them.*a\.png;b\.png",
+    ),
     "two depths": (
         {"train.csv": "image,depth,depth\na.png,b.png,c.png"},
         r"Row 1 of train\.csv: the header names .*twice",
